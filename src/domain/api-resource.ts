@@ -1,0 +1,85 @@
+import type { TokenFormat } from './client.ts';
+import type { Decider } from './decider.ts';
+import { same } from './decider.ts';
+import { DomainError } from './errors.ts';
+
+/** How access tokens for a resource are made; null leaves the choice to the client or the server. */
+export interface ApiResourceTokenPolicy {
+  readonly accessTokenFormat: TokenFormat | null;
+  /** Seconds. */
+  readonly accessTokenLifetime: number | null;
+}
+
+export interface ApiResourceDefinition {
+  /** The resource indicator and audience (RFC 8707): an absolute URI without fragment. */
+  readonly identifier: string;
+  readonly displayName: string;
+  readonly tokenPolicy: ApiResourceTokenPolicy;
+}
+
+export type ApiResourceFacts = {
+  ApiResourceDefined: ApiResourceDefinition;
+  ApiResourceRenamed: { readonly displayName: string };
+  ApiResourceTokenPolicyChanged: { readonly tokenPolicy: ApiResourceTokenPolicy };
+  ApiResourceRemoved: Record<string, never>;
+};
+
+export type ApiResourceWishes = {
+  DefineApiResource: ApiResourceDefinition;
+  RenameApiResource: { readonly displayName: string };
+  ChangeApiResourceTokenPolicy: { readonly tokenPolicy: ApiResourceTokenPolicy };
+  RemoveApiResource: Record<string, never>;
+};
+
+export interface ApiResourceState {
+  readonly definition: ApiResourceDefinition | null;
+}
+
+/** Streams are named by the SHA-256 of the identifier: `resource-<hash>`. */
+export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResourceFacts> = {
+  category: 'resource',
+  initial: { definition: null },
+
+  evolve: {
+    ApiResourceDefined: (_, definition) => ({ definition }),
+    ApiResourceRenamed: amend,
+    ApiResourceTokenPolicyChanged: amend,
+    ApiResourceRemoved: () => ({ definition: null }),
+  },
+
+  decide: {
+    DefineApiResource(definition, state) {
+      if (state.definition && same(state.definition, definition)) return [];
+      if (state.definition) {
+        throw new DomainError(
+          'already_exists',
+          `API resource ${definition.identifier} exists already`,
+          {
+            field: 'identifier',
+          },
+        );
+      }
+      return [{ type: 'ApiResourceDefined', data: definition }];
+    },
+    RenameApiResource: (wish, state) =>
+      present(state).displayName === wish.displayName
+        ? []
+        : [{ type: 'ApiResourceRenamed', data: wish }],
+    ChangeApiResourceTokenPolicy: (wish, state) =>
+      same(present(state).tokenPolicy, wish.tokenPolicy)
+        ? []
+        : [{ type: 'ApiResourceTokenPolicyChanged', data: wish }],
+    RemoveApiResource: (_, state) =>
+      state.definition ? [{ type: 'ApiResourceRemoved', data: {} }] : [],
+  },
+};
+
+function amend(state: ApiResourceState, part: Partial<ApiResourceDefinition>): ApiResourceState {
+  return { definition: { ...present(state), ...part } };
+}
+
+function present(state: ApiResourceState): ApiResourceDefinition {
+  if (!state.definition)
+    throw new DomainError('not_found', 'no such API resource', { field: 'identifier' });
+  return state.definition;
+}

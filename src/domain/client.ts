@@ -1,0 +1,270 @@
+import type { Decider, Fact } from './decider.ts';
+import { same } from './decider.ts';
+import { DomainError } from './errors.ts';
+import type { Digest, Instant } from './ids.ts';
+
+export type ClientType = 'public' | 'confidential';
+export type ApplicationType = 'web' | 'native';
+/** Who agrees that this client may act: the person, nobody (first party), or a decision made elsewhere. */
+export type ConsentType = 'explicit' | 'implicit' | 'external' | 'systematic';
+export type TokenFormat = 'reference' | 'jwt';
+/** RFC 7591 §2 token_endpoint_auth_method, as far as secrets can be kept as digests. */
+export type ClientAuthenticationMethod =
+  | 'none'
+  | 'client_secret_basic'
+  | 'client_secret_post'
+  | 'private_key_jwt';
+
+export interface ClientPermissions {
+  /** Values of grant_type (RFC 6749). */
+  readonly grantTypes: readonly string[];
+  /** Values of response_type (RFC 6749 §3.1.1). */
+  readonly responseTypes: readonly string[];
+  /** Scopes the client may ask for; `*` allows every scope that is defined. */
+  readonly scopes: readonly string[];
+}
+
+export interface ClientRequirements {
+  /** PKCE with S256 at the authorization endpoint (RFC 7636). */
+  readonly pkce: boolean;
+}
+
+export interface ClientTokenPolicy {
+  readonly accessTokenFormat: TokenFormat;
+  /** Lifetimes in seconds; null takes the server's default. */
+  readonly accessTokenLifetime: number | null;
+  readonly refreshTokenLifetime: number | null;
+  readonly authorizationCodeLifetime: number | null;
+  readonly idTokenLifetime: number | null;
+}
+
+/** What a person sees of the client on the sign-in and consent pages. */
+export interface ClientPresentation {
+  readonly displayName: string;
+  readonly clientUri: string | null;
+  readonly logoUri: string | null;
+  readonly policyUri: string | null;
+  readonly tosUri: string | null;
+}
+
+export interface ClientSecret {
+  readonly secretId: string;
+  /** SHA-256 of at least 256 random bits. */
+  readonly digest: Digest;
+  readonly description: string;
+  readonly addedAt: Instant;
+  readonly expiresAt: Instant | null;
+}
+
+export interface ClientRegistration extends ClientPresentation {
+  readonly clientId: string;
+  readonly clientType: ClientType;
+  readonly applicationType: ApplicationType;
+  readonly authenticationMethod: ClientAuthenticationMethod;
+  readonly consentType: ConsentType;
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+  readonly permissions: ClientPermissions;
+  readonly requirements: ClientRequirements;
+  readonly tokenPolicy: ClientTokenPolicy;
+  /** Public keys for private_key_jwt (RFC 7517); null for none. */
+  readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
+}
+
+export type ClientFacts = {
+  ClientRegistered: ClientRegistration;
+  ClientPresentationChanged: ClientPresentation;
+  ClientRedirectUrisChanged: { readonly redirectUris: readonly string[] };
+  ClientPostLogoutRedirectUrisChanged: { readonly postLogoutRedirectUris: readonly string[] };
+  ClientPermissionsChanged: { readonly permissions: ClientPermissions };
+  ClientRequirementsChanged: { readonly requirements: ClientRequirements };
+  ClientConsentTypeChanged: { readonly consentType: ConsentType };
+  ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
+  ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
+  ClientKeysChanged: { readonly jwks: ClientRegistration['jwks'] };
+  ClientSecretAdded: ClientSecret;
+  ClientSecretRevoked: { readonly secretId: string };
+  ClientDisabled: { readonly reason: string };
+  ClientEnabled: Record<string, never>;
+  ClientRemoved: Record<string, never>;
+};
+
+export type ClientWishes = {
+  RegisterClient: ClientRegistration;
+  ChangeClientPresentation: ClientPresentation;
+  ChangeClientRedirectUris: ClientFacts['ClientRedirectUrisChanged'];
+  ChangeClientPostLogoutRedirectUris: ClientFacts['ClientPostLogoutRedirectUrisChanged'];
+  ChangeClientPermissions: ClientFacts['ClientPermissionsChanged'];
+  ChangeClientRequirements: ClientFacts['ClientRequirementsChanged'];
+  ChangeClientConsentType: ClientFacts['ClientConsentTypeChanged'];
+  ChangeClientTokenPolicy: ClientFacts['ClientTokenPolicyChanged'];
+  ChangeClientAuthenticationMethod: ClientFacts['ClientAuthenticationMethodChanged'];
+  ChangeClientKeys: ClientFacts['ClientKeysChanged'];
+  AddClientSecret: ClientSecret;
+  RevokeClientSecret: { readonly secretId: string };
+  DisableClient: { readonly reason: string };
+  EnableClient: Record<string, never>;
+  RemoveClient: Record<string, never>;
+};
+
+export interface ClientState {
+  readonly status: 'none' | 'enabled' | 'disabled' | 'removed';
+  readonly registration: ClientRegistration | null;
+  readonly secrets: readonly ClientSecret[];
+}
+
+/** A secret presented today must match one of at most this many. */
+const MAX_SECRETS = 10;
+
+export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
+  category: 'client',
+  initial: { status: 'none', registration: null, secrets: [] },
+
+  evolve: {
+    ClientRegistered: (_, registration) => ({ status: 'enabled', registration, secrets: [] }),
+    ClientPresentationChanged: amend,
+    ClientRedirectUrisChanged: amend,
+    ClientPostLogoutRedirectUrisChanged: amend,
+    ClientPermissionsChanged: amend,
+    ClientRequirementsChanged: amend,
+    ClientConsentTypeChanged: amend,
+    ClientTokenPolicyChanged: amend,
+    ClientAuthenticationMethodChanged: amend,
+    ClientKeysChanged: amend,
+    ClientSecretAdded: (state, secret) => ({ ...state, secrets: [...state.secrets, secret] }),
+    ClientSecretRevoked: (state, { secretId }) => ({
+      ...state,
+      secrets: state.secrets.filter((secret) => secret.secretId !== secretId),
+    }),
+    ClientDisabled: (state) => ({ ...state, status: 'disabled' }),
+    ClientEnabled: (state) => ({ ...state, status: 'enabled' }),
+    ClientRemoved: (state) => ({ ...state, status: 'removed', secrets: [] }),
+  },
+
+  decide: {
+    RegisterClient(registration, state) {
+      if (
+        state.registration &&
+        state.status !== 'removed' &&
+        same(state.registration, registration)
+      ) {
+        return [];
+      }
+      if (state.status !== 'none') {
+        throw new DomainError('already_exists', `client ${registration.clientId} exists already`, {
+          field: 'clientId',
+        });
+      }
+      assertCoherent(registration);
+      return [{ type: 'ClientRegistered', data: registration }];
+    },
+    ChangeClientPresentation: (wish, state) => change('ClientPresentationChanged', wish, state),
+    ChangeClientRedirectUris: (wish, state) => change('ClientRedirectUrisChanged', wish, state),
+    ChangeClientPostLogoutRedirectUris: (wish, state) =>
+      change('ClientPostLogoutRedirectUrisChanged', wish, state),
+    ChangeClientPermissions: (wish, state) => change('ClientPermissionsChanged', wish, state),
+    ChangeClientRequirements: (wish, state) => change('ClientRequirementsChanged', wish, state),
+    ChangeClientConsentType: (wish, state) => change('ClientConsentTypeChanged', wish, state),
+    ChangeClientTokenPolicy: (wish, state) => change('ClientTokenPolicyChanged', wish, state),
+    ChangeClientAuthenticationMethod: (wish, state) =>
+      change('ClientAuthenticationMethodChanged', wish, state),
+    ChangeClientKeys: (wish, state) => change('ClientKeysChanged', wish, state),
+    AddClientSecret(secret, state) {
+      const { clientType } = present(state);
+      if (state.secrets.some((known) => known.secretId === secret.secretId)) return [];
+      if (clientType === 'public') {
+        throw new DomainError('invalid', 'a public client cannot keep a secret', {
+          field: 'clientType',
+        });
+      }
+      if (state.secrets.length >= MAX_SECRETS) {
+        throw new DomainError('invalid', `a client has at most ${MAX_SECRETS} secrets`, {
+          field: 'secret',
+        });
+      }
+      return [{ type: 'ClientSecretAdded', data: secret }];
+    },
+    RevokeClientSecret({ secretId }, state) {
+      present(state);
+      const known = state.secrets.some((secret) => secret.secretId === secretId);
+      return known ? [{ type: 'ClientSecretRevoked', data: { secretId } }] : [];
+    },
+    DisableClient({ reason }, state) {
+      present(state);
+      return state.status === 'disabled' ? [] : [{ type: 'ClientDisabled', data: { reason } }];
+    },
+    EnableClient(_, state) {
+      present(state);
+      return state.status === 'enabled' ? [] : [{ type: 'ClientEnabled', data: {} }];
+    },
+    RemoveClient(_, state) {
+      if (state.status === 'removed') return [];
+      present(state);
+      return [{ type: 'ClientRemoved', data: {} }];
+    },
+  },
+};
+
+function amend(state: ClientState, part: Partial<ClientRegistration>): ClientState {
+  return { ...state, registration: { ...present(state), ...part } };
+}
+
+/** One replaced part of the registration: refused when the whole would not hold together. */
+function change<T extends keyof ClientFacts>(
+  type: T,
+  part: ClientFacts[T] & Partial<ClientRegistration>,
+  state: ClientState,
+): readonly Fact<ClientFacts>[] {
+  const before = present(state);
+  const after = { ...before, ...part };
+  if (same(before, after)) return [];
+  assertCoherent(after);
+  return [{ type, data: part } as Fact<ClientFacts>];
+}
+
+function present(state: ClientState): ClientRegistration {
+  if (!state.registration)
+    throw new DomainError('not_found', 'no such client', { field: 'clientId' });
+  if (state.status === 'removed') {
+    throw new DomainError('removed', 'the client has been removed', { field: 'clientId' });
+  }
+  return state.registration;
+}
+
+/** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
+function assertCoherent(it: ClientRegistration): void {
+  const invalid = (field: string, message: string) =>
+    new DomainError('invalid', message, { field });
+  const may = (grantType: string) => it.permissions.grantTypes.includes(grantType);
+
+  if ((it.clientType === 'public') !== (it.authenticationMethod === 'none')) {
+    throw invalid(
+      'authenticationMethod',
+      'a public client, and only one, authenticates with "none"',
+    );
+  }
+  if (it.authenticationMethod === 'private_key_jwt' && !it.jwks?.keys.length) {
+    throw invalid('jwks', 'private_key_jwt needs the public keys of the client');
+  }
+  if (it.clientType === 'public' && may('client_credentials')) {
+    throw invalid(
+      'permissions.grantTypes',
+      'client_credentials needs a confidential client (RFC 6749 §4.4)',
+    );
+  }
+  if (it.clientType === 'public' && may('authorization_code') && !it.requirements.pkce) {
+    throw invalid('requirements.pkce', 'a public client must use PKCE (RFC 9700 §2.1.1)');
+  }
+  if (may('authorization_code') && it.redirectUris.length === 0) {
+    throw invalid('redirectUris', 'authorization_code needs at least one redirect URI');
+  }
+  if (may('authorization_code') !== it.permissions.responseTypes.includes('code')) {
+    throw invalid(
+      'permissions.responseTypes',
+      'the response type code goes with authorization_code',
+    );
+  }
+  if (may('refresh_token') && it.permissions.grantTypes.length === 1) {
+    throw invalid('permissions.grantTypes', 'refresh_token needs a grant type that can issue one');
+  }
+}

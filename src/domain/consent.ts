@@ -1,0 +1,77 @@
+import type { Decider } from './decider.ts';
+
+/** What a person allows a client, lastingly: the permanent authorization of OpenIddict. */
+export interface ConsentTerms {
+  readonly sub: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  /** Claims asked for by name (OpenID Connect Core §5.5). */
+  readonly claims: readonly string[];
+  /** Scopes by resource indicator (RFC 8707). */
+  readonly resources: Readonly<Record<string, readonly string[]>>;
+}
+
+export type ConsentFacts = {
+  ConsentGranted: ConsentTerms;
+  ConsentWithdrawn: { readonly by: 'user' | 'administrator' };
+};
+
+export type ConsentWishes = {
+  /** Adds to what is allowed already; never takes anything away. */
+  GrantConsent: ConsentTerms;
+  WithdrawConsent: { readonly by: 'user' | 'administrator' };
+};
+
+export interface ConsentState {
+  readonly terms: ConsentTerms | null;
+}
+
+/** Streams are named `consent-<sub>.<client_id>`. */
+export const consent: Decider<ConsentState, ConsentWishes, ConsentFacts> = {
+  category: 'consent',
+  initial: { terms: null },
+
+  evolve: {
+    ConsentGranted: (_, terms) => ({ terms }),
+    ConsentWithdrawn: () => ({ terms: null }),
+  },
+
+  decide: {
+    GrantConsent(wish, { terms }) {
+      if (!terms) return [{ type: 'ConsentGranted', data: wish }];
+      if (covers(terms, wish)) return [];
+      return [{ type: 'ConsentGranted', data: { ...wish, ...union(terms, wish) } }];
+    },
+    WithdrawConsent: (wish, { terms }) => (terms ? [{ type: 'ConsentWithdrawn', data: wish }] : []),
+  },
+};
+
+type Allowance = Pick<ConsentTerms, 'scopes' | 'claims' | 'resources'>;
+
+/** Whether everything asked for in `wanted` is allowed by `given`. */
+export function covers(given: Allowance, wanted: Allowance): boolean {
+  return (
+    within(wanted.scopes, given.scopes) &&
+    within(wanted.claims, given.claims) &&
+    Object.entries(wanted.resources).every(([resource, scopes]) =>
+      within(scopes, given.resources[resource] ?? []),
+    )
+  );
+}
+
+/** Everything that either allows. */
+export function union(a: Allowance, b: Allowance): Allowance {
+  const resources: Record<string, readonly string[]> = { ...a.resources };
+  for (const [resource, scopes] of Object.entries(b.resources)) {
+    resources[resource] = merged(resources[resource] ?? [], scopes);
+  }
+  return { scopes: merged(a.scopes, b.scopes), claims: merged(a.claims, b.claims), resources };
+}
+
+function within(part: readonly string[], whole: readonly string[]): boolean {
+  return part.every((each) => whole.includes(each));
+}
+
+function merged(a: readonly string[], b: readonly string[]): readonly string[] {
+  return [...new Set([...a, ...b])];
+}

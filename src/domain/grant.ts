@@ -1,0 +1,281 @@
+import type { TokenFormat } from './client.ts';
+import { covers, union } from './consent.ts';
+import type { Decider } from './decider.ts';
+import { DomainError } from './errors.ts';
+import type { Digest, Instant, RevocationReason } from './ids.ts';
+
+/**
+ * One authorization in use: what a client may do for a person in one session, with the codes and
+ * tokens issued under it. Ad hoc where a consent is permanent. The stream is the one place where
+ * "may this be redeemed?" is settled.
+ */
+export interface GrantTerms {
+  readonly grantId: string;
+  readonly sub: string;
+  readonly clientId: string;
+  readonly sessionUid: string | null;
+  readonly scopes: readonly string[];
+  readonly claims: readonly string[];
+  readonly resources: Readonly<Record<string, readonly string[]>>;
+  /** What the grant rests on: a consent, the client's consent type, or the flow itself. */
+  readonly basis: 'consent' | 'implicit' | 'external';
+}
+
+type GrantAllowance = Pick<GrantTerms, 'scopes' | 'claims' | 'resources'>;
+
+interface Issued {
+  /** Digest of the value handed out. */
+  readonly digest: Digest;
+  readonly issuedAt: Instant;
+  readonly expiresAt: Instant;
+  readonly scopes: readonly string[];
+  /** What the protocol engine must find again: nonce, PKCE challenge, redirect URI, key binding … */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+export interface IssuedAccessToken extends Issued {
+  readonly format: TokenFormat;
+  readonly audience: string | null;
+}
+
+export interface IssuedRefreshToken extends Issued {
+  /** How many refreshes lead to it. */
+  readonly rotations: number;
+}
+
+export type GrantFacts = {
+  GrantOpened: GrantTerms;
+  GrantExtended: GrantAllowance;
+  AuthorizationCodeIssued: Issued;
+  AuthorizationCodeRedeemed: { readonly digest: Digest; readonly at: Instant };
+  AuthorizationCodeReplayDetected: { readonly digest: Digest };
+  AccessTokenIssued: IssuedAccessToken;
+  AccessTokenRevoked: { readonly digest: Digest };
+  RefreshTokenIssued: IssuedRefreshToken;
+  RefreshTokenRedeemed: {
+    readonly digest: Digest;
+    readonly successor: Digest | null;
+    readonly at: Instant;
+  };
+  RefreshTokenReuseDetected: { readonly digest: Digest };
+  RefreshTokenRevoked: { readonly digest: Digest };
+  GrantRevoked: { readonly reason: RevocationReason };
+};
+
+export type GrantWishes = {
+  OpenGrant: GrantTerms;
+  ExtendGrant: GrantAllowance;
+  IssueAuthorizationCode: Issued;
+  /** Refused with `code_replayed` the second time; the grant is then revoked (RFC 6749 §4.1.2). */
+  RedeemAuthorizationCode: { readonly digest: Digest; readonly now: Instant };
+  IssueAccessToken: IssuedAccessToken;
+  RevokeAccessToken: { readonly digest: Digest };
+  IssueRefreshToken: IssuedRefreshToken;
+  /**
+   * Refused with `refresh_token_rotated` (detail: `successor`) within the leeway after the first
+   * redemption, and with `refresh_token_reused` later, when the whole family is revoked
+   * (RFC 9700 §4.14.2). `leeway` is in seconds.
+   */
+  RedeemRefreshToken: {
+    readonly digest: Digest;
+    readonly successor: Digest | null;
+    readonly now: Instant;
+    readonly leeway: number;
+  };
+  RevokeRefreshToken: { readonly digest: Digest };
+  RevokeGrant: { readonly reason: RevocationReason };
+};
+
+interface Redeemable {
+  readonly expiresAt: Instant;
+  readonly redeemedAt: Instant | null;
+  readonly successor: Digest | null;
+}
+
+export interface GrantState {
+  readonly status: 'none' | 'open' | 'revoked';
+  readonly terms: GrantTerms | null;
+  /** Only what has not expired: a fact that issues something forgets what expired before it. */
+  readonly codes: Readonly<Record<Digest, Redeemable>>;
+  readonly refreshTokens: Readonly<Record<Digest, Redeemable>>;
+  readonly accessTokens: Readonly<Record<Digest, { readonly expiresAt: Instant }>>;
+}
+
+export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
+  category: 'grant',
+  initial: { status: 'none', terms: null, codes: {}, refreshTokens: {}, accessTokens: {} },
+
+  evolve: {
+    GrantOpened: (state, terms) => ({ ...state, status: 'open', terms }),
+    GrantExtended: (state, allowance) => ({
+      ...state,
+      terms: state.terms && { ...state.terms, ...allowance },
+    }),
+    AuthorizationCodeIssued: (state, code) => ({
+      ...state,
+      codes: { ...unexpired(state.codes, code.issuedAt), [code.digest]: unredeemed(code) },
+    }),
+    AuthorizationCodeRedeemed: (state, { digest, at }) => ({
+      ...state,
+      codes: redeemed(state.codes, digest, at, null),
+    }),
+    AuthorizationCodeReplayDetected: (state) => state,
+    AccessTokenIssued: (state, { digest, issuedAt, expiresAt }) => ({
+      ...state,
+      accessTokens: { ...unexpired(state.accessTokens, issuedAt), [digest]: { expiresAt } },
+    }),
+    AccessTokenRevoked: (state, { digest }) => ({
+      ...state,
+      accessTokens: without(state.accessTokens, digest),
+    }),
+    RefreshTokenIssued: (state, token) => ({
+      ...state,
+      refreshTokens: {
+        ...unexpired(state.refreshTokens, token.issuedAt),
+        [token.digest]: unredeemed(token),
+      },
+    }),
+    RefreshTokenRedeemed: (state, { digest, at, successor }) => ({
+      ...state,
+      refreshTokens: redeemed(state.refreshTokens, digest, at, successor),
+    }),
+    RefreshTokenReuseDetected: (state) => state,
+    RefreshTokenRevoked: (state, { digest }) => ({
+      ...state,
+      refreshTokens: without(state.refreshTokens, digest),
+    }),
+    GrantRevoked: (state) => ({
+      ...state,
+      status: 'revoked',
+      codes: {},
+      refreshTokens: {},
+      accessTokens: {},
+    }),
+  },
+
+  decide: {
+    OpenGrant(terms, state) {
+      if (state.status !== 'none') {
+        throw new DomainError('already_exists', 'the grant exists already', { field: 'grantId' });
+      }
+      return [{ type: 'GrantOpened', data: terms }];
+    },
+    ExtendGrant(wanted, state) {
+      const terms = open(state);
+      return covers(terms, wanted) ? [] : [{ type: 'GrantExtended', data: union(terms, wanted) }];
+    },
+    IssueAuthorizationCode(code, state) {
+      open(state);
+      return [{ type: 'AuthorizationCodeIssued', data: code }];
+    },
+    RedeemAuthorizationCode({ digest, now }, state) {
+      open(state);
+      const code = state.codes[digest];
+      if (!code || code.expiresAt <= now) {
+        throw new DomainError('not_found', 'the authorization code is not known here', {
+          field: 'code',
+        });
+      }
+      if (code.redeemedAt) {
+        return {
+          refused: new DomainError('code_replayed', 'the authorization code was used before', {
+            field: 'code',
+          }),
+          facts: [
+            { type: 'AuthorizationCodeReplayDetected', data: { digest } },
+            { type: 'GrantRevoked', data: { reason: 'code_replayed' } },
+          ],
+        };
+      }
+      return [{ type: 'AuthorizationCodeRedeemed', data: { digest, at: now } }];
+    },
+    IssueAccessToken(token, state) {
+      open(state);
+      return [{ type: 'AccessTokenIssued', data: token }];
+    },
+    RevokeAccessToken: ({ digest }, state) =>
+      state.accessTokens[digest] ? [{ type: 'AccessTokenRevoked', data: { digest } }] : [],
+    IssueRefreshToken(token, state) {
+      open(state);
+      return [{ type: 'RefreshTokenIssued', data: token }];
+    },
+    RedeemRefreshToken({ digest, successor, now, leeway }, state) {
+      open(state);
+      const token = state.refreshTokens[digest];
+      if (!token || token.expiresAt <= now) {
+        throw new DomainError('not_found', 'the refresh token is not known here', {
+          field: 'refresh_token',
+        });
+      }
+      if (!token.redeemedAt) {
+        return [{ type: 'RefreshTokenRedeemed', data: { digest, successor, at: now } }];
+      }
+      if (secondsBetween(token.redeemedAt, now) <= leeway) {
+        throw new DomainError(
+          'refresh_token_rotated',
+          'the refresh token was rotated a moment ago',
+          {
+            field: 'refresh_token',
+            successor: token.successor,
+          },
+        );
+      }
+      return {
+        refused: new DomainError('refresh_token_reused', 'the refresh token was used before', {
+          field: 'refresh_token',
+        }),
+        facts: [
+          { type: 'RefreshTokenReuseDetected', data: { digest } },
+          { type: 'GrantRevoked', data: { reason: 'refresh_token_reused' } },
+        ],
+      };
+    },
+    RevokeRefreshToken({ digest }, state) {
+      // RFC 7009 §2.1: the access tokens of the same authorization end with it.
+      if (!state.refreshTokens[digest]) return [];
+      return [
+        { type: 'RefreshTokenRevoked', data: { digest } },
+        { type: 'GrantRevoked', data: { reason: 'refresh_token_revoked' } },
+      ];
+    },
+    RevokeGrant: ({ reason }, state) =>
+      state.status === 'open' ? [{ type: 'GrantRevoked', data: { reason } }] : [],
+  },
+};
+
+function open(state: GrantState): GrantTerms {
+  if (state.status === 'revoked')
+    throw new DomainError('grant_revoked', 'the grant has been revoked');
+  if (!state.terms) throw new DomainError('not_found', 'no such grant', { field: 'grantId' });
+  return state.terms;
+}
+
+function unredeemed({ expiresAt }: Issued): Redeemable {
+  return { expiresAt, redeemedAt: null, successor: null };
+}
+
+function redeemed(
+  all: Readonly<Record<Digest, Redeemable>>,
+  digest: Digest,
+  at: Instant,
+  successor: Digest | null,
+): Readonly<Record<Digest, Redeemable>> {
+  const one = all[digest];
+  return one ? { ...all, [digest]: { ...one, redeemedAt: at, successor } } : all;
+}
+
+function unexpired<T extends { readonly expiresAt: Instant }>(
+  all: Readonly<Record<Digest, T>>,
+  at: Instant,
+): Record<Digest, T> {
+  return Object.fromEntries(Object.entries(all).filter(([, each]) => each.expiresAt > at));
+}
+
+function without<T>(all: Readonly<Record<Digest, T>>, digest: Digest): Readonly<Record<Digest, T>> {
+  const { [digest]: _, ...others } = all;
+  return others;
+}
+
+function secondsBetween(earlier: Instant, later: Instant): number {
+  return (Date.parse(later) - Date.parse(earlier)) / 1000;
+}

@@ -1,0 +1,24 @@
+/** THE LIST: every entity there is. What is not named here does not exist. */
+import { apiResource } from './api-resource.ts';
+import { client } from './client.ts';
+import { consent } from './consent.ts';
+import { grant } from './grant.ts';
+import { scope } from './scope.ts';
+import { session } from './session.ts';
+import { signingKey } from './signing-key.ts';
+import { clientToken } from './token.ts';
+import { user } from './user.ts';
+import { username } from './username.ts';
+
+export const deciders = {
+  client,
+  scope,
+  apiResource,
+  user,
+  username,
+  consent,
+  grant,
+  clientToken,
+  session,
+  signingKey,
+} as const;

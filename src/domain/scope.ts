@@ -1,0 +1,103 @@
+import type { Decider } from './decider.ts';
+import { same } from './decider.ts';
+import { DomainError } from './errors.ts';
+
+export interface ScopeText {
+  readonly displayName: string;
+  readonly description: string;
+}
+
+export interface ScopeDefinition extends ScopeText {
+  readonly name: string;
+  /** Claims that this scope releases (OpenID Connect Core §5.4); empty for a plain API scope. */
+  readonly claims: readonly string[];
+  /** Identifiers of the API resources on which this scope is a permission (RFC 8707). */
+  readonly resources: readonly string[];
+}
+
+export type ScopeFacts = {
+  ScopeDefined: ScopeDefinition;
+  ScopeDescribed: ScopeText;
+  /** Texts for one language (BCP 47); null takes the translation away. */
+  ScopeLocalized: { readonly locale: string; readonly text: ScopeText | null };
+  ScopeClaimsChanged: { readonly claims: readonly string[] };
+  ScopeResourcesChanged: { readonly resources: readonly string[] };
+  ScopeRemoved: Record<string, never>;
+};
+
+export type ScopeWishes = {
+  DefineScope: ScopeDefinition;
+  DescribeScope: ScopeText;
+  LocalizeScope: ScopeFacts['ScopeLocalized'];
+  ChangeScopeClaims: ScopeFacts['ScopeClaimsChanged'];
+  ChangeScopeResources: ScopeFacts['ScopeResourcesChanged'];
+  RemoveScope: Record<string, never>;
+};
+
+export interface ScopeState {
+  readonly definition: ScopeDefinition | null;
+  readonly localizations: Readonly<Record<string, ScopeText>>;
+}
+
+/** OpenID Connect Core §3.1.2.1: without it there is no OpenID Connect. */
+const INDISPENSABLE = 'openid';
+
+export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
+  category: 'scope',
+  initial: { definition: null, localizations: {} },
+
+  evolve: {
+    ScopeDefined: (_, definition) => ({ definition, localizations: {} }),
+    ScopeDescribed: amend,
+    ScopeLocalized: (state, { locale, text }) => {
+      const { [locale]: _, ...others } = state.localizations;
+      return { ...state, localizations: text ? { ...others, [locale]: text } : others };
+    },
+    ScopeClaimsChanged: amend,
+    ScopeResourcesChanged: amend,
+    ScopeRemoved: () => ({ definition: null, localizations: {} }),
+  },
+
+  decide: {
+    DefineScope(definition, state) {
+      if (state.definition && same(state.definition, definition)) return [];
+      if (state.definition) {
+        throw new DomainError('already_exists', `scope ${definition.name} exists already`, {
+          field: 'name',
+        });
+      }
+      return [{ type: 'ScopeDefined', data: definition }];
+    },
+    DescribeScope: (text, state) =>
+      same({ ...present(state), ...text }, state.definition)
+        ? []
+        : [{ type: 'ScopeDescribed', data: text }],
+    LocalizeScope(wish, state) {
+      present(state);
+      const known = state.localizations[wish.locale] ?? null;
+      return same(known, wish.text) ? [] : [{ type: 'ScopeLocalized', data: wish }];
+    },
+    ChangeScopeClaims: (wish, state) =>
+      same(present(state).claims, wish.claims) ? [] : [{ type: 'ScopeClaimsChanged', data: wish }],
+    ChangeScopeResources: (wish, state) =>
+      same(present(state).resources, wish.resources)
+        ? []
+        : [{ type: 'ScopeResourcesChanged', data: wish }],
+    RemoveScope(_, state) {
+      if (!state.definition) return [];
+      if (state.definition.name === INDISPENSABLE) {
+        throw new DomainError('invalid', 'the scope openid cannot be removed', { field: 'name' });
+      }
+      return [{ type: 'ScopeRemoved', data: {} }];
+    },
+  },
+};
+
+function amend(state: ScopeState, part: Partial<ScopeDefinition>): ScopeState {
+  return { ...state, definition: { ...present(state), ...part } };
+}
+
+function present(state: ScopeState): ScopeDefinition {
+  if (!state.definition) throw new DomainError('not_found', 'no such scope', { field: 'name' });
+  return state.definition;
+}

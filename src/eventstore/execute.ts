@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { type Decider, decide, fold, streamOf, type Wish } from '../domain/decider.ts';
+import { DomainError } from '../domain/errors.ts';
+import {
+  ClaimTaken,
+  type Envelope,
+  type EventStore,
+  type NewEvent,
+  type Position,
+  type StateChange,
+  type StreamWrite,
+  WrongExpectedRevision,
+} from './event-store.ts';
+import { upcast } from './upcast.ts';
+
+/** What one request wishes of one entity. Made with {@link act}. */
+export interface Act {
+  readonly stream: string;
+  /** The caller made the id just now: the stream is taken to be new, and is not read first. */
+  readonly fresh: boolean;
+  /** Refuse with `stale_version` unless the entity is at this version (revision + 1). */
+  readonly expectedVersion?: number;
+  readonly initial: unknown;
+  fold(facts: Iterable<{ type: string; data: object }>, from: unknown): unknown;
+  decide(state: unknown): Decided;
+}
+
+interface Decided {
+  readonly facts: readonly { readonly type: string; readonly data: object }[];
+  readonly refused?: DomainError;
+}
+
+/** Puts wishes to the entity `id`, one after the other, each on the state the former left. */
+export function act<S, W, F>(
+  decider: Decider<S, W, F>,
+  id: string,
+  wishes: readonly Wish<W>[],
+  options: { fresh?: boolean; expectedVersion?: number } = {},
+): Act {
+  return {
+    stream: streamOf(decider, id),
+    fresh: options.fresh ?? false,
+    expectedVersion: options.expectedVersion,
+    initial: decider.initial,
+    fold: (facts, from) => fold(decider, facts, from as S),
+    decide(before) {
+      let state = before as S;
+      const facts: { type: string; data: object }[] = [];
+      for (const wish of wishes) {
+        const decided = decide(decider, wish, state);
+        if (decided.refused) {
+          // What the refused attempt proved is recorded; what was wished before it is not.
+          return { facts: decided.facts as Decided['facts'], refused: decided.refused };
+        }
+        state = fold(decider, decided.facts as Decided['facts'], state);
+        facts.push(...(decided.facts as Decided['facts']));
+      }
+      return { facts };
+    },
+  };
+}
+
+export interface Executed {
+  /** Position of the last event; null when nothing had to be recorded. */
+  readonly position: Position | null;
+  /** What was recorded, by stream, with the revision of the first event. */
+  readonly writes: readonly (StreamWrite & { readonly firstRevision: number })[];
+}
+
+/**
+ * Decides all acts on the present state of their entities and appends the facts in one commit. On a
+ * lost race it decides again on the new state.
+ * @throws DomainError what an entity refuses; `already_used` when a claim was taken; `conflict` when
+ *   the race was lost too often. A refusal that proved something is recorded first.
+ */
+export type Execute = (
+  acts: readonly Act[],
+  envelope: Envelope,
+  state?: readonly StateChange[],
+) => Promise<Executed>;
+
+interface Known {
+  readonly state: unknown;
+  /** Revision of the last event folded; -1 before the first. */
+  readonly revision: number;
+}
+
+const MAX_ATTEMPTS = 30;
+
+/**
+ * Makes `execute` for a log. States are remembered by stream: a remembered state is only ever
+ * trusted when the append's expected revision confirms it; whatever is not appended (a refusal, a
+ * wish already true) is decided on a state read for it.
+ */
+export function executor(store: EventStore, options: { remembered?: number } = {}): Execute {
+  const memory = new LRUCache<string, Known>({ max: options.remembered ?? 10_000 });
+
+  async function load(act: Act): Promise<Known> {
+    const known = memory.get(act.stream);
+    const from = known ? known.revision + 1 : 0;
+    const events = await store.read(act.stream, { from });
+    if (!known && events.length === 0) return { state: act.initial, revision: -1 };
+    return {
+      state: act.fold(events.map(upcast), known ? known.state : act.initial),
+      revision: from + events.length - 1,
+    };
+  }
+
+  return async (acts, envelope, state = []) => {
+    let certain = false;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const plans: { act: Act; known: Known; decided: Decided }[] = [];
+      let guessed = false;
+      try {
+        for (const each of acts) {
+          const remembered = certain ? undefined : recall(memory, each);
+          guessed ||= remembered !== undefined;
+          const known = remembered ?? (await load(each));
+          if (each.expectedVersion !== undefined && each.expectedVersion !== known.revision + 1) {
+            throw new DomainError('stale_version', 'the entity has changed in the meantime', {
+              field: 'expectedVersion',
+              version: known.revision + 1,
+            });
+          }
+          plans.push({ act: each, known, decided: each.decide(known.state) });
+        }
+      } catch (error) {
+        if (!(error instanceof DomainError) || !guessed) throw error;
+        certain = true;
+        continue;
+      }
+
+      const refusal = plans.find(({ decided }) => decided.refused);
+      const writing = (refusal ? [refusal] : plans).filter(
+        ({ decided }) => decided.facts.length > 0,
+      );
+      const unconfirmed = guessed && (refusal !== undefined || writing.length < plans.length);
+      if (unconfirmed && !certain) {
+        certain = true;
+        continue;
+      }
+
+      const writes = writing.map(({ act: { stream }, known, decided }) => ({
+        stream,
+        firstRevision: known.revision + 1,
+        expectedRevision: known.revision < 0 ? ('none' as const) : known.revision,
+        events: decided.facts.map(
+          (fact): NewEvent => ({
+            id: randomUUID(),
+            type: fact.type,
+            data: fact.data,
+            metadata: envelope,
+          }),
+        ),
+      }));
+      const rows = refusal ? [] : state;
+      let position: Position | null = null;
+      if (writes.length > 0 || rows.length > 0) {
+        try {
+          ({ position } = await store.append({ streams: writes, state: rows }));
+        } catch (error) {
+          if (error instanceof ClaimTaken) {
+            throw new DomainError('already_used', `${error.model} was used before`, {
+              model: error.model,
+            });
+          }
+          if (!(error instanceof WrongExpectedRevision)) throw error;
+          certain = true;
+          continue;
+        }
+      }
+      for (const { act: each, known, decided } of plans) {
+        const recorded = refusal === undefined || refusal.act === each ? decided.facts : [];
+        memory.set(each.stream, {
+          state: each.fold(recorded, known.state),
+          revision: known.revision + recorded.length,
+        });
+      }
+      if (refusal?.decided.refused) throw refusal.decided.refused;
+      return { position, writes };
+    }
+    throw new DomainError('conflict', 'too many others are changing the same entity; try again');
+  };
+}
+
+function recall(memory: LRUCache<string, Known>, act: Act): Known | undefined {
+  const known = memory.get(act.stream);
+  if (known) return known;
+  return act.fresh ? { state: act.initial, revision: -1 } : undefined;
+}

@@ -1,0 +1,157 @@
+import type { ClientFacts, ClientRegistration, ClientSecret } from '../domain/client.ts';
+import type { Instant } from '../domain/ids.ts';
+import type { Projection, Told } from './projection.ts';
+
+/** A client as it is now. A removed client has no row. */
+export interface ClientRow {
+  readonly client_id: string;
+  readonly display_name: string;
+  readonly client_uri: string | null;
+  readonly logo_uri: string | null;
+  readonly policy_uri: string | null;
+  readonly tos_uri: string | null;
+  readonly client_type: ClientRegistration['clientType'];
+  readonly application_type: ClientRegistration['applicationType'];
+  readonly authentication_method: ClientRegistration['authenticationMethod'];
+  readonly consent_type: ClientRegistration['consentType'];
+  readonly redirect_uris: readonly string[];
+  readonly post_logout_redirect_uris: readonly string[];
+  readonly permissions: ClientRegistration['permissions'];
+  readonly requirements: ClientRegistration['requirements'];
+  readonly token_policy: ClientRegistration['tokenPolicy'];
+  readonly jwks: ClientRegistration['jwks'];
+  readonly disabled_at: Instant | null;
+  readonly created_at: Instant;
+  readonly changed_at: Instant;
+}
+
+type Registered = Omit<ClientRow, 'client_id' | 'disabled_at' | 'created_at' | 'changed_at'>;
+
+export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
+  table: 'clients',
+  key: ['client_id'],
+  columns: {
+    client_id: 'text',
+    display_name: 'text not null',
+    client_uri: 'text',
+    logo_uri: 'text',
+    policy_uri: 'text',
+    tos_uri: 'text',
+    client_type: 'text not null',
+    application_type: 'text not null',
+    authentication_method: 'text not null',
+    consent_type: 'text not null',
+    redirect_uris: 'jsonb not null',
+    post_logout_redirect_uris: 'jsonb not null',
+    permissions: 'jsonb not null',
+    requirements: 'jsonb not null',
+    token_policy: 'jsonb not null',
+    jwks: 'jsonb',
+    disabled_at: 'timestamptz',
+    created_at: 'timestamptz not null',
+    changed_at: 'timestamptz not null',
+  },
+  indexes: ['(created_at, client_id)', '(display_name, client_id)'],
+  on: {
+    ClientRegistered: ({ data, id, at }) => [
+      {
+        put: {
+          client_id: id,
+          ...(columnsOf(data) as Registered),
+          disabled_at: null,
+          created_at: at,
+          changed_at: at,
+        },
+      },
+    ],
+    ClientPresentationChanged: amend,
+    ClientRedirectUrisChanged: amend,
+    ClientPostLogoutRedirectUrisChanged: amend,
+    ClientPermissionsChanged: amend,
+    ClientRequirementsChanged: amend,
+    ClientConsentTypeChanged: amend,
+    ClientTokenPolicyChanged: amend,
+    ClientAuthenticationMethodChanged: amend,
+    ClientKeysChanged: amend,
+    ClientSecretAdded: touch,
+    ClientSecretRevoked: touch,
+    ClientDisabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: at, changed_at: at } }],
+    ClientEnabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: null, changed_at: at } }],
+    ClientRemoved: ({ id }) => [{ drop: { client_id: id } }],
+  },
+};
+
+/** The client's secrets: digests only. */
+export interface ClientSecretRow {
+  readonly client_id: string;
+  readonly secret_id: string;
+  readonly digest: string;
+  readonly description: string;
+  readonly added_at: Instant;
+  readonly expires_at: Instant | null;
+}
+
+export const clientSecrets: Projection<
+  ClientSecretRow,
+  'client_id' | 'secret_id',
+  Pick<ClientFacts, 'ClientSecretAdded' | 'ClientSecretRevoked'>
+> = {
+  table: 'client_secrets',
+  key: ['client_id', 'secret_id'],
+  columns: {
+    client_id: 'text',
+    secret_id: 'text',
+    digest: 'text not null',
+    description: 'text not null',
+    added_at: 'timestamptz not null',
+    expires_at: 'timestamptz',
+  },
+  on: {
+    ClientSecretAdded: ({ data, id }) => [{ put: secretRow(id, data) }],
+    ClientSecretRevoked: ({ data, id }) => [{ drop: { client_id: id, secret_id: data.secretId } }],
+  },
+};
+
+function secretRow(clientId: string, secret: ClientSecret): ClientSecretRow {
+  return {
+    client_id: clientId,
+    secret_id: secret.secretId,
+    digest: secret.digest,
+    description: secret.description,
+    added_at: secret.addedAt,
+    expires_at: secret.expiresAt,
+  };
+}
+
+function amend({ data, id, at }: Told<Partial<ClientRegistration>>) {
+  return [{ set: { client_id: id, ...columnsOf(data), changed_at: at } }];
+}
+
+function touch({ id, at }: Told<object>) {
+  return [{ set: { client_id: id, changed_at: at } }];
+}
+
+const columnOf = {
+  displayName: 'display_name',
+  clientUri: 'client_uri',
+  logoUri: 'logo_uri',
+  policyUri: 'policy_uri',
+  tosUri: 'tos_uri',
+  clientType: 'client_type',
+  applicationType: 'application_type',
+  authenticationMethod: 'authentication_method',
+  consentType: 'consent_type',
+  redirectUris: 'redirect_uris',
+  postLogoutRedirectUris: 'post_logout_redirect_uris',
+  permissions: 'permissions',
+  requirements: 'requirements',
+  tokenPolicy: 'token_policy',
+  jwks: 'jwks',
+} as const satisfies Record<Exclude<keyof ClientRegistration, 'clientId'>, keyof ClientRow>;
+
+function columnsOf(part: Partial<ClientRegistration>): Partial<Registered> {
+  const columns = Object.entries(columnOf)
+    .filter(([field]) => Object.hasOwn(part, field))
+    .map(([field, column]) => [column, part[field as keyof ClientRegistration]]);
+  return Object.fromEntries(columns);
+}

@@ -1,0 +1,44 @@
+/** THE LIST: every read model there is. */
+import type { Decider } from '../domain/decider.ts';
+import type { deciders } from '../domain/index.ts';
+import { apiResources } from './api-resources.ts';
+import { clientSecrets, clients } from './clients.ts';
+import { consents } from './consents.ts';
+import { grants } from './grants.ts';
+import { scopes, scopeTexts } from './scopes.ts';
+import { sessionClients, sessions } from './sessions.ts';
+import { signingKeys } from './signing-keys.ts';
+import { tokens } from './tokens.ts';
+import { users } from './users.ts';
+
+/** The consistency group that the protocol reads: joined with each other, so one checkpoint for all. */
+export const protocolReadModels = [
+  clients,
+  clientSecrets,
+  scopes,
+  scopeTexts,
+  apiResources,
+  users,
+  consents,
+  grants,
+  tokens,
+  sessions,
+  sessionClients,
+  signingKeys,
+] as const;
+
+/** Facts that no row shows: the claim on a user name is settled in its stream, and asked only there. */
+type Unshown = 'UsernameClaimed' | 'UsernameReleased';
+
+type AllFacts = {
+  [D in keyof typeof deciders]: (typeof deciders)[D] extends Decider<infer _S, infer _W, infer F>
+    ? keyof F & string
+    : never;
+}[keyof typeof deciders];
+
+type FactsOf<P> = P extends { readonly on: infer On } ? keyof On & string : never;
+
+type Answered = FactsOf<(typeof protocolReadModels)[number]>;
+
+/** A fact that no read model answers is a compile error here, and the error names it. */
+export const unansweredFacts: never[] = [] as Exclude<AllFacts, Answered | Unshown>[];

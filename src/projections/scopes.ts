@@ -1,0 +1,94 @@
+import type { Instant } from '../domain/ids.ts';
+import type { ScopeFacts } from '../domain/scope.ts';
+import type { Projection } from './projection.ts';
+
+export interface ScopeRow {
+  readonly name: string;
+  readonly display_name: string;
+  readonly description: string;
+  readonly claims: readonly string[];
+  readonly resources: readonly string[];
+  readonly created_at: Instant;
+  readonly changed_at: Instant;
+}
+
+export const scopes: Projection<ScopeRow, 'name', ScopeFacts> = {
+  table: 'scopes',
+  key: ['name'],
+  columns: {
+    name: 'text',
+    display_name: 'text not null',
+    description: 'text not null',
+    claims: 'jsonb not null',
+    resources: 'jsonb not null',
+    created_at: 'timestamptz not null',
+    changed_at: 'timestamptz not null',
+  },
+  indexes: ['(created_at, name)'],
+  on: {
+    ScopeDefined: ({ data, at }) => [
+      {
+        put: {
+          name: data.name,
+          display_name: data.displayName,
+          description: data.description,
+          claims: data.claims,
+          resources: data.resources,
+          created_at: at,
+          changed_at: at,
+        },
+      },
+    ],
+    ScopeDescribed: ({ data, id, at }) => [
+      {
+        set: {
+          name: id,
+          display_name: data.displayName,
+          description: data.description,
+          changed_at: at,
+        },
+      },
+    ],
+    ScopeLocalized: ({ id, at }) => [{ set: { name: id, changed_at: at } }],
+    ScopeClaimsChanged: ({ data, id, at }) => [
+      { set: { name: id, claims: data.claims, changed_at: at } },
+    ],
+    ScopeResourcesChanged: ({ data, id, at }) => [
+      { set: { name: id, resources: data.resources, changed_at: at } },
+    ],
+    ScopeRemoved: ({ id }) => [{ drop: { name: id } }],
+  },
+};
+
+/** Texts of a scope in other languages. Those of a removed scope stay unseen until it is defined again. */
+export interface ScopeTextRow {
+  readonly name: string;
+  readonly locale: string;
+  readonly display_name: string;
+  readonly description: string;
+}
+
+export const scopeTexts: Projection<
+  ScopeTextRow,
+  'name' | 'locale',
+  Pick<ScopeFacts, 'ScopeLocalized'>
+> = {
+  table: 'scope_texts',
+  key: ['name', 'locale'],
+  columns: {
+    name: 'text',
+    locale: 'text',
+    display_name: 'text not null',
+    description: 'text not null',
+  },
+  on: {
+    ScopeLocalized: ({ data: { locale, text }, id: name }) =>
+      text
+        ? [
+            {
+              put: { name, locale, display_name: text.displayName, description: text.description },
+            },
+          ]
+        : [{ drop: { name, locale } }],
+  },
+};

@@ -1,0 +1,137 @@
+import type { GrantFacts } from '../domain/grant.ts';
+import type { Instant } from '../domain/ids.ts';
+import type { ClientTokenFacts } from '../domain/token.ts';
+import type { Projection } from './projection.ts';
+
+export type TokenKind = 'authorization_code' | 'access_token' | 'refresh_token' | 'client_token';
+
+/**
+ * Everything redeemable or presentable that was handed out, by digest. Whether it is valid is not
+ * written here: that is computed when it is read, from this row and those of its grant, client,
+ * user and session.
+ */
+export interface TokenRow {
+  readonly digest: string;
+  readonly kind: TokenKind;
+  readonly format: 'reference' | 'jwt';
+  readonly grant_id: string | null;
+  /** Set for a client token only; that of the others is their grant's. */
+  readonly client_id: string | null;
+  readonly scopes: readonly string[];
+  readonly audience: string | null;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly issued_at: Instant;
+  readonly expires_at: Instant;
+  readonly redeemed_at: Instant | null;
+  /** Digest of the refresh token that took this one's place. */
+  readonly successor: string | null;
+  readonly revoked_at: Instant | null;
+}
+
+const live = { redeemed_at: null, successor: null, revoked_at: null };
+
+export const tokens: Projection<
+  TokenRow,
+  'digest',
+  Omit<GrantFacts, 'GrantOpened' | 'GrantExtended' | 'GrantRevoked'> & ClientTokenFacts
+> = {
+  table: 'tokens',
+  key: ['digest'],
+  columns: {
+    digest: 'text',
+    kind: 'text not null',
+    format: 'text not null',
+    grant_id: 'text',
+    client_id: 'text',
+    scopes: 'jsonb not null',
+    audience: 'text',
+    parameters: 'jsonb not null',
+    issued_at: 'timestamptz not null',
+    expires_at: 'timestamptz not null',
+    redeemed_at: 'timestamptz',
+    successor: 'text',
+    revoked_at: 'timestamptz',
+  },
+  indexes: ['(grant_id)', '(expires_at)'],
+  on: {
+    AuthorizationCodeIssued: ({ data, id }) => [
+      {
+        put: {
+          digest: data.digest,
+          kind: 'authorization_code',
+          format: 'reference',
+          grant_id: id,
+          client_id: null,
+          scopes: data.scopes,
+          audience: null,
+          parameters: data.parameters,
+          issued_at: data.issuedAt,
+          expires_at: data.expiresAt,
+          ...live,
+        },
+      },
+    ],
+    AuthorizationCodeRedeemed: ({ data }) => [
+      { set: { digest: data.digest, redeemed_at: data.at } },
+    ],
+    AuthorizationCodeReplayDetected: () => [],
+    AccessTokenIssued: ({ data, id }) => [
+      {
+        put: {
+          digest: data.digest,
+          kind: 'access_token',
+          format: data.format,
+          grant_id: id,
+          client_id: null,
+          scopes: data.scopes,
+          audience: data.audience,
+          parameters: data.parameters,
+          issued_at: data.issuedAt,
+          expires_at: data.expiresAt,
+          ...live,
+        },
+      },
+    ],
+    AccessTokenRevoked: ({ data, at }) => [{ set: { digest: data.digest, revoked_at: at } }],
+    RefreshTokenIssued: ({ data, id }) => [
+      {
+        put: {
+          digest: data.digest,
+          kind: 'refresh_token',
+          format: 'reference',
+          grant_id: id,
+          client_id: null,
+          scopes: data.scopes,
+          audience: null,
+          parameters: { ...data.parameters, rotations: data.rotations },
+          issued_at: data.issuedAt,
+          expires_at: data.expiresAt,
+          ...live,
+        },
+      },
+    ],
+    RefreshTokenRedeemed: ({ data }) => [
+      { set: { digest: data.digest, redeemed_at: data.at, successor: data.successor } },
+    ],
+    RefreshTokenReuseDetected: () => [],
+    RefreshTokenRevoked: ({ data, at }) => [{ set: { digest: data.digest, revoked_at: at } }],
+    ClientTokenIssued: ({ data }) => [
+      {
+        put: {
+          digest: data.digest,
+          kind: 'client_token',
+          format: data.format,
+          grant_id: null,
+          client_id: data.clientId,
+          scopes: data.scopes,
+          audience: data.audience,
+          parameters: data.parameters,
+          issued_at: data.issuedAt,
+          expires_at: data.expiresAt,
+          ...live,
+        },
+      },
+    ],
+    ClientTokenRevoked: ({ data, at }) => [{ set: { digest: data.digest, revoked_at: at } }],
+  },
+};
