@@ -171,7 +171,13 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientKeys: (wish, state) => change('ClientKeysChanged', wish, state),
     AddClientSecret(secret, state) {
       const { clientType } = present(state);
-      if (state.secrets.some((known) => known.secretId === secret.secretId)) return [];
+      const known = state.secrets.find((each) => each.secretId === secret.secretId);
+      if (known && same(known, secret)) return [];
+      if (known) {
+        throw new DomainError('already_exists', 'a secret with this id exists already', {
+          field: 'secretId',
+        });
+      }
       if (clientType === 'public') {
         throw new DomainError('invalid', 'a public client cannot keep a secret', {
           field: 'clientType',
@@ -200,7 +206,10 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     RemoveClient(_, state) {
       if (state.status === 'removed') return [];
       present(state);
-      return [{ type: 'ClientRemoved', data: {} }];
+      const revoked = state.secrets.map(
+        ({ secretId }) => ({ type: 'ClientSecretRevoked', data: { secretId } }) as const,
+      );
+      return [...revoked, { type: 'ClientRemoved', data: {} }];
     },
   },
 };
@@ -264,7 +273,9 @@ function assertCoherent(it: ClientRegistration): void {
       'the response type code goes with authorization_code',
     );
   }
-  if (may('refresh_token') && it.permissions.grantTypes.length === 1) {
+  // RFC 6749 §4.4.3: client_credentials issues no refresh token.
+  const issues = (type: string) => type !== 'refresh_token' && type !== 'client_credentials';
+  if (may('refresh_token') && !it.permissions.grantTypes.some(issues)) {
     throw invalid('permissions.grantTypes', 'refresh_token needs a grant type that can issue one');
   }
 }

@@ -1,4 +1,4 @@
-import type { Decider } from './decider.ts';
+import { type Decider, own } from './decider.ts';
 
 /** What a person allows a client, lastingly: the permanent authorization of OpenIddict. */
 export interface ConsentTerms {
@@ -54,18 +54,22 @@ export function covers(given: Allowance, wanted: Allowance): boolean {
     within(wanted.scopes, given.scopes) &&
     within(wanted.claims, given.claims) &&
     Object.entries(wanted.resources).every(([resource, scopes]) =>
-      within(scopes, given.resources[resource] ?? []),
+      within(scopes, own(given.resources, resource) ?? []),
     )
   );
 }
 
 /** Everything that either allows. */
 export function union(a: Allowance, b: Allowance): Allowance {
-  const resources: Record<string, readonly string[]> = { ...a.resources };
-  for (const [resource, scopes] of Object.entries(b.resources)) {
-    resources[resource] = merged(resources[resource] ?? [], scopes);
-  }
-  return { scopes: merged(a.scopes, b.scopes), claims: merged(a.claims, b.claims), resources };
+  const added = Object.entries(b.resources).map(([resource, scopes]) => [
+    resource,
+    merged(own(a.resources, resource) ?? [], scopes),
+  ]);
+  return {
+    scopes: merged(a.scopes, b.scopes),
+    claims: merged(a.claims, b.claims),
+    resources: { ...a.resources, ...Object.fromEntries(added) },
+  };
 }
 
 function within(part: readonly string[], whole: readonly string[]): boolean {

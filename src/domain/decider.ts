@@ -67,6 +67,11 @@ export function decide<S, W, F>(
   return 'refused' in decision ? decision : { facts: decision as readonly Fact<F>[] };
 }
 
+/** What a record holds under this name, and never what every object inherits: `toString` can be an id. */
+export function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
 /** Structural equality of plain JSON, for "a repeated wish decides nothing". */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;

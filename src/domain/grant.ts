@@ -74,7 +74,7 @@ export type GrantWishes = {
   /**
    * Refused with `refresh_token_rotated` (detail: `successor`) within the leeway after the first
    * redemption, and with `refresh_token_reused` later, when the whole family is revoked
-   * (RFC 9700 §4.14.2). `leeway` is in seconds.
+   * (RFC 9700 §4.14.2). `leeway` is in seconds; with 0 every second redemption is a reuse.
    */
   RedeemRefreshToken: {
     readonly digest: Digest;
@@ -166,7 +166,7 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     IssueAuthorizationCode(code, state) {
       open(state);
-      return [{ type: 'AuthorizationCodeIssued', data: code }];
+      return state.codes[code.digest] ? [] : [{ type: 'AuthorizationCodeIssued', data: code }];
     },
     RedeemAuthorizationCode({ digest, now }, state) {
       open(state);
@@ -191,13 +191,13 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     IssueAccessToken(token, state) {
       open(state);
-      return [{ type: 'AccessTokenIssued', data: token }];
+      return state.accessTokens[token.digest] ? [] : [{ type: 'AccessTokenIssued', data: token }];
     },
     RevokeAccessToken: ({ digest }, state) =>
       state.accessTokens[digest] ? [{ type: 'AccessTokenRevoked', data: { digest } }] : [],
     IssueRefreshToken(token, state) {
       open(state);
-      return [{ type: 'RefreshTokenIssued', data: token }];
+      return state.refreshTokens[token.digest] ? [] : [{ type: 'RefreshTokenIssued', data: token }];
     },
     RedeemRefreshToken({ digest, successor, now, leeway }, state) {
       open(state);
@@ -210,7 +210,7 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
       if (!token.redeemedAt) {
         return [{ type: 'RefreshTokenRedeemed', data: { digest, successor, at: now } }];
       }
-      if (secondsBetween(token.redeemedAt, now) <= leeway) {
+      if (leeway > 0 && secondsBetween(token.redeemedAt, now) <= leeway) {
         throw new DomainError(
           'refresh_token_rotated',
           'the refresh token was rotated a moment ago',

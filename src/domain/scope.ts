@@ -1,5 +1,4 @@
-import type { Decider } from './decider.ts';
-import { same } from './decider.ts';
+import { type Decider, own, same } from './decider.ts';
 import { DomainError } from './errors.ts';
 
 export interface ScopeText {
@@ -74,7 +73,7 @@ export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
         : [{ type: 'ScopeDescribed', data: text }],
     LocalizeScope(wish, state) {
       present(state);
-      const known = state.localizations[wish.locale] ?? null;
+      const known = own(state.localizations, wish.locale) ?? null;
       return same(known, wish.text) ? [] : [{ type: 'ScopeLocalized', data: wish }];
     },
     ChangeScopeClaims: (wish, state) =>
@@ -88,7 +87,11 @@ export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
       if (state.definition.name === INDISPENSABLE) {
         throw new DomainError('invalid', 'the scope openid cannot be removed', { field: 'name' });
       }
-      return [{ type: 'ScopeRemoved', data: {} }];
+      // Defined again, the scope must not speak with the texts of its former life.
+      const ended = Object.keys(state.localizations).map(
+        (locale) => ({ type: 'ScopeLocalized', data: { locale, text: null } }) as const,
+      );
+      return [...ended, { type: 'ScopeRemoved', data: {} }];
     },
   },
 };

@@ -1,4 +1,4 @@
-import type { Decider } from './decider.ts';
+import { type Decider, own } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Instant } from './ids.ts';
 
@@ -88,7 +88,7 @@ export const session: Decider<SessionState, SessionWishes, SessionFacts> = {
     },
     JoinSession(wish, state) {
       active(state);
-      const known = state.clients[wish.clientId];
+      const known = own(state.clients, wish.clientId);
       const unchanged =
         known &&
         known.sid === wish.sid &&
@@ -97,7 +97,7 @@ export const session: Decider<SessionState, SessionWishes, SessionFacts> = {
       return unchanged ? [] : [{ type: 'ClientJoinedSession', data: wish }];
     },
     LeaveSession: (wish, state) =>
-      state.clients[wish.clientId] ? [{ type: 'ClientLeftSession', data: wish }] : [],
+      own(state.clients, wish.clientId) ? [{ type: 'ClientLeftSession', data: wish }] : [],
     EndSession: (wish, { status }) =>
       status === 'active' ? [{ type: 'SessionEnded', data: wish }] : [],
   },

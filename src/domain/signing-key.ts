@@ -48,6 +48,7 @@ export const signingKey: Decider<SigningKeyState, SigningKeyWishes, SigningKeyFa
     },
     ActivateSigningKey({ now }, { status }) {
       if (status === 'active') return [];
+      if (status === 'none') throw new DomainError('not_found', 'no such key', { field: 'kid' });
       if (status !== 'announced')
         throw new DomainError('conflict', 'only an announced key can be activated');
       return [{ type: 'SigningKeyActivated', data: { at: now } }];

@@ -9,7 +9,8 @@ export type UsernameFacts = {
 
 export type UsernameWishes = {
   ClaimUsername: { readonly sub: string };
-  ReleaseUsername: Record<string, never>;
+  /** Only its holder releases a name: a release that comes late must not take it from the next one. */
+  ReleaseUsername: { readonly sub: string };
 };
 
 export interface UsernameState {
@@ -33,6 +34,7 @@ export const username: Decider<UsernameState, UsernameWishes, UsernameFacts> = {
         throw new DomainError('already_exists', 'the user name is taken', { field: 'username' });
       return [{ type: 'UsernameClaimed', data: { sub } }];
     },
-    ReleaseUsername: (_, state) => (state.sub ? [{ type: 'UsernameReleased', data: {} }] : []),
+    ReleaseUsername: ({ sub }, state) =>
+      state.sub === sub ? [{ type: 'UsernameReleased', data: {} }] : [],
   },
 };
