@@ -1,0 +1,368 @@
+import { describe, test } from '@jest/globals';
+import {
+  type ClientFacts,
+  type ClientRegistration,
+  type ClientSecret,
+  type ClientWishes,
+  client,
+} from '../../src/domain/client.ts';
+import type { Fact, Wish } from '../../src/domain/decider.ts';
+import { given } from '../support/decider-spec.ts';
+
+const web: ClientRegistration = {
+  clientId: 'shop',
+  clientType: 'confidential',
+  applicationType: 'web',
+  authenticationMethod: 'client_secret_basic',
+  consentType: 'explicit',
+  displayName: 'The shop',
+  clientUri: null,
+  logoUri: null,
+  policyUri: null,
+  tosUri: null,
+  redirectUris: ['https://shop.example/callback'],
+  postLogoutRedirectUris: [],
+  permissions: {
+    grantTypes: ['authorization_code', 'refresh_token'],
+    responseTypes: ['code'],
+    scopes: ['openid'],
+  },
+  requirements: { pkce: true },
+  tokenPolicy: {
+    accessTokenFormat: 'reference',
+    accessTokenLifetime: null,
+    refreshTokenLifetime: null,
+    authorizationCodeLifetime: null,
+    idTokenLifetime: null,
+  },
+  jwks: null,
+};
+const spa: ClientRegistration = { ...web, clientType: 'public', authenticationMethod: 'none' };
+const machine: ClientRegistration = {
+  ...web,
+  redirectUris: [],
+  permissions: { grantTypes: ['client_credentials'], responseTypes: [], scopes: ['orders'] },
+};
+const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg' }] };
+
+const register = (data: ClientRegistration) => ({ type: 'RegisterClient', data }) as const;
+const registered = (data: ClientRegistration) => ({ type: 'ClientRegistered', data }) as const;
+const disabled = { type: 'ClientDisabled', data: { reason: 'audit' } } as const;
+const removed = { type: 'ClientRemoved', data: {} } as const;
+
+const first: ClientSecret = {
+  secretId: 's1',
+  digest: 'd1',
+  description: 'the first',
+  addedAt: '2026-01-01T00:00:00.000Z',
+  expiresAt: null,
+};
+const second: ClientSecret = { ...first, secretId: 's2', digest: 'd2' };
+const add = (data: ClientSecret) => ({ type: 'AddClientSecret', data }) as const;
+const added = (data: ClientSecret) => ({ type: 'ClientSecretAdded', data }) as const;
+const revoke = (secretId: string) => ({ type: 'RevokeClientSecret', data: { secretId } }) as const;
+const revoked = (secretId: string) =>
+  ({ type: 'ClientSecretRevoked', data: { secretId } }) as const;
+
+describe('registering', () => {
+  test('a client that there was not', () => {
+    given(client).when(register(web)).then(registered(web));
+  });
+
+  test('the same client again decides nothing, even while it is disabled', () => {
+    given(client, registered(web)).when(register(web)).thenNothing();
+    given(client, registered(web), disabled).when(register(web)).thenNothing();
+  });
+
+  test('another client under a taken id is refused', () => {
+    given(client, registered(web))
+      .when(register({ ...web, displayName: 'Another shop' }))
+      .thenRefused('already_exists', { field: 'clientId' });
+  });
+
+  test('the id of a removed client is never given again', () => {
+    given(client, registered(web), removed)
+      .when(register(web))
+      .thenRefused('already_exists', { field: 'clientId' });
+  });
+});
+
+describe('a registration that does not hold together is refused', () => {
+  const permitting = (it: ClientRegistration, grantTypes: string[], responseTypes: string[] = []) =>
+    ({ ...it, permissions: { ...it.permissions, grantTypes, responseTypes } }) as const;
+
+  test.each<[string, string, ClientRegistration]>([
+    ['a public client with a secret', 'authenticationMethod', { ...web, clientType: 'public' }],
+    [
+      'a confidential client without authentication',
+      'authenticationMethod',
+      { ...web, authenticationMethod: 'none' },
+    ],
+    [
+      'private_key_jwt without a key set',
+      'jwks',
+      { ...web, authenticationMethod: 'private_key_jwt' },
+    ],
+    [
+      'private_key_jwt with an empty key set',
+      'jwks',
+      { ...web, authenticationMethod: 'private_key_jwt', jwks: { keys: [] } },
+    ],
+    [
+      'a public client with client_credentials',
+      'permissions.grantTypes',
+      permitting(spa, ['client_credentials']),
+    ],
+    [
+      'a public client with codes and without PKCE',
+      'requirements.pkce',
+      { ...spa, requirements: { pkce: false } },
+    ],
+    ['codes without a redirect URI', 'redirectUris', { ...web, redirectUris: [] }],
+    [
+      'codes without the response type',
+      'permissions.responseTypes',
+      permitting(web, ['authorization_code']),
+    ],
+    [
+      'the response type without codes',
+      'permissions.responseTypes',
+      permitting(web, ['client_credentials'], ['code']),
+    ],
+    [
+      'refresh tokens that nothing issues',
+      'permissions.grantTypes',
+      permitting(web, ['refresh_token']),
+    ],
+    [
+      'refresh tokens beside client_credentials, which issues none',
+      'permissions.grantTypes',
+      permitting(web, ['refresh_token', 'client_credentials']),
+    ],
+  ])('%s (%s)', (_, field, registration) => {
+    given(client).when(register(registration)).thenRefused('invalid', { field });
+  });
+
+  test.each<[string, ClientRegistration]>([
+    ['a public client with PKCE', spa],
+    [
+      'a public client that uses no codes, without PKCE',
+      {
+        ...permitting(spa, ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token']),
+        redirectUris: [],
+        requirements: { pkce: false },
+      },
+    ],
+    ['a confidential client without PKCE', { ...web, requirements: { pkce: false } }],
+    ['private_key_jwt with a key', { ...web, authenticationMethod: 'private_key_jwt', jwks }],
+    ['client_credentials without redirect URIs', machine],
+  ])('while %s is accepted', (_, registration) => {
+    given(client).when(register(registration)).then(registered(registration));
+  });
+});
+
+/** A wish that replaces one part of the registration, and the fact that it has been replaced. */
+function change<W extends keyof ClientWishes, F extends keyof ClientFacts>(
+  wish: W,
+  fact: F,
+  part: ClientWishes[W] & ClientFacts[F] & Partial<ClientRegistration>,
+) {
+  return {
+    wish: { type: wish, data: part } as Wish<ClientWishes>,
+    fact: { type: fact, data: part } as Fact<ClientFacts>,
+    part,
+  };
+}
+
+describe.each([
+  change('ChangeClientPresentation', 'ClientPresentationChanged', {
+    displayName: 'The new shop',
+    clientUri: 'https://shop.example',
+    logoUri: null,
+    policyUri: null,
+    tosUri: null,
+  }),
+  change('ChangeClientRedirectUris', 'ClientRedirectUrisChanged', {
+    redirectUris: ['https://shop.example/b'],
+  }),
+  change('ChangeClientPostLogoutRedirectUris', 'ClientPostLogoutRedirectUrisChanged', {
+    postLogoutRedirectUris: ['https://shop.example/bye'],
+  }),
+  change('ChangeClientPermissions', 'ClientPermissionsChanged', {
+    permissions: { ...web.permissions, scopes: ['openid', 'email'] },
+  }),
+  change('ChangeClientRequirements', 'ClientRequirementsChanged', {
+    requirements: { pkce: false },
+  }),
+  change('ChangeClientConsentType', 'ClientConsentTypeChanged', { consentType: 'implicit' }),
+  change('ChangeClientTokenPolicy', 'ClientTokenPolicyChanged', {
+    tokenPolicy: { ...web.tokenPolicy, accessTokenLifetime: 60 },
+  }),
+  change('ChangeClientAuthenticationMethod', 'ClientAuthenticationMethodChanged', {
+    authenticationMethod: 'client_secret_post',
+  }),
+  change('ChangeClientKeys', 'ClientKeysChanged', { jwks }),
+])('$wish.type', ({ wish, fact, part }) => {
+  test('is recorded once', () => {
+    given(client, registered(web)).when(wish).then(fact);
+    given(client, registered(web), fact).when(wish).thenNothing();
+  });
+
+  test('is allowed while the client is disabled', () => {
+    given(client, registered(web), disabled).when(wish).then(fact);
+  });
+
+  test('keeps the rest of the registration', () => {
+    given(client, registered(web), fact)
+      .when(register({ ...web, ...part }))
+      .thenNothing();
+  });
+
+  test('needs a client', () => {
+    given(client).when(wish).thenRefused('not_found', { field: 'clientId' });
+    given(client, registered(web), removed)
+      .when(wish)
+      .thenRefused('removed', { field: 'clientId' });
+  });
+});
+
+describe('a change that would leave the client incoherent is refused', () => {
+  test('the last redirect URI of a client with codes', () => {
+    given(client, registered(web))
+      .when({ type: 'ChangeClientRedirectUris', data: { redirectUris: [] } })
+      .thenRefused('invalid', { field: 'redirectUris' });
+  });
+
+  test('PKCE of a public client', () => {
+    given(client, registered(spa))
+      .when({ type: 'ChangeClientRequirements', data: { requirements: { pkce: false } } })
+      .thenRefused('invalid', { field: 'requirements.pkce' });
+  });
+
+  test('the keys of a client that authenticates with them', () => {
+    given(client, registered({ ...web, authenticationMethod: 'private_key_jwt', jwks }))
+      .when({ type: 'ChangeClientKeys', data: { jwks: null } })
+      .thenRefused('invalid', { field: 'jwks' });
+  });
+
+  test('authentication of a public client', () => {
+    given(client, registered(spa))
+      .when({
+        type: 'ChangeClientAuthenticationMethod',
+        data: { authenticationMethod: 'client_secret_basic' },
+      })
+      .thenRefused('invalid', { field: 'authenticationMethod' });
+  });
+
+  test('authentication by keys that are not known yet', () => {
+    const change = {
+      type: 'ChangeClientAuthenticationMethod',
+      data: { authenticationMethod: 'private_key_jwt' },
+    } as const;
+    const changed = {
+      type: 'ClientAuthenticationMethodChanged',
+      data: { authenticationMethod: 'private_key_jwt' },
+    } as const;
+    given(client, registered(web)).when(change).thenRefused('invalid', { field: 'jwks' });
+    given(client, registered(web), { type: 'ClientKeysChanged', data: { jwks } })
+      .when(change)
+      .then(changed);
+  });
+});
+
+describe('secrets', () => {
+  test('several live side by side, so that they can be rotated', () => {
+    given(client, registered(web)).when(add(first)).then(added(first));
+    given(client, registered(web), added(first)).when(add(second)).then(added(second));
+  });
+
+  test('adding the same secret again decides nothing', () => {
+    given(client, registered(web), added(first)).when(add(first)).thenNothing();
+  });
+
+  test('another secret under a known id is refused: it would be shown and never work', () => {
+    given(client, registered(web), added(first))
+      .when(add({ ...second, secretId: 's1' }))
+      .thenRefused('already_exists', { field: 'secretId' });
+  });
+
+  test('a public client cannot keep one', () => {
+    given(client, registered(spa)).when(add(first)).thenRefused('invalid', { field: 'clientType' });
+  });
+
+  test('there are at most ten, and a revoked one makes room', () => {
+    const nine = Array.from({ length: 9 }, (_, n) => added({ ...first, secretId: `n${n}` }));
+    given(client, registered(web), ...nine)
+      .when(add(second))
+      .then(added(second));
+    given(client, registered(web), ...nine, added(first))
+      .when(add(second))
+      .thenRefused('invalid', { field: 'secret' });
+    given(client, registered(web), ...nine, added(first), revoked('s1'))
+      .when(add(second))
+      .then(added(second));
+  });
+
+  test('one is revoked by its id, once, and the others stay', () => {
+    const both = [registered(web), added(first), added(second)];
+    given(client, ...both)
+      .when(revoke('s1'))
+      .then(revoked('s1'));
+    given(client, ...both, revoked('s1'))
+      .when(revoke('s1'))
+      .thenNothing();
+    given(client, ...both, revoked('s1'))
+      .when(revoke('s2'))
+      .then(revoked('s2'));
+  });
+
+  test('revoking one that is not known decides nothing', () => {
+    given(client, registered(web)).when(revoke('s1')).thenNothing();
+  });
+
+  test('without a client there is none', () => {
+    given(client).when(add(first)).thenRefused('not_found', { field: 'clientId' });
+    given(client).when(revoke('s1')).thenRefused('not_found', { field: 'clientId' });
+    given(client, registered(web), removed)
+      .when(add(first))
+      .thenRefused('removed', { field: 'clientId' });
+    given(client, registered(web), removed)
+      .when(revoke('s1'))
+      .thenRefused('removed', { field: 'clientId' });
+  });
+});
+
+describe('disabling, enabling, removing', () => {
+  const disable = { type: 'DisableClient', data: { reason: 'audit' } } as const;
+  const enable = { type: 'EnableClient', data: {} } as const;
+  const enabled = { type: 'ClientEnabled', data: {} } as const;
+  const remove = { type: 'RemoveClient', data: {} } as const;
+
+  test('each is recorded once', () => {
+    given(client, registered(web)).when(disable).then(disabled);
+    given(client, registered(web), disabled).when(disable).thenNothing();
+    given(client, registered(web), disabled).when(enable).then(enabled);
+    given(client, registered(web)).when(enable).thenNothing();
+    given(client, registered(web), disabled, enabled).when(enable).thenNothing();
+    given(client, registered(web)).when(remove).then(removed);
+    given(client, registered(web), disabled).when(remove).then(removed);
+    given(client, registered(web), removed).when(remove).thenNothing();
+  });
+
+  test('removing a client revokes its secrets by name', () => {
+    given(client, registered(web), added(first), added(second))
+      .when(remove)
+      .then(revoked('s1'), revoked('s2'), removed);
+  });
+
+  test.each([disable, enable])('$type needs a client', (wish) => {
+    given(client).when(wish).thenRefused('not_found', { field: 'clientId' });
+    given(client, registered(web), removed)
+      .when(wish)
+      .thenRefused('removed', { field: 'clientId' });
+  });
+
+  test('there is nothing to remove where there was no client', () => {
+    given(client).when(remove).thenRefused('not_found', { field: 'clientId' });
+  });
+});
