@@ -19,6 +19,8 @@ export interface Envelope {
   readonly authentication: string;
   /** Sealed source address and user agent; null where there is no network peer. */
   readonly source: Sealed | null;
+  /** The person whose own key seals `source`; absent: the server's key does. */
+  readonly subject?: string;
   readonly requestId: string;
   /** EventStoreDB's reserved names: everything one request or command caused shares the first. */
   readonly $correlationId: string;

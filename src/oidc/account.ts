@@ -1,0 +1,24 @@
+import type { Account, FindAccount } from 'oidc-provider';
+import type { SubjectKeys } from '../platform/subject-keys.ts';
+import type { ProtocolReads } from '../projections/protocol-reads.ts';
+import { currentUnitOfWork } from './unit-of-work.ts';
+
+/**
+ * Finds the person behind a subject. A disabled or erased one is not found, so nothing more is
+ * issued to them; their claims are unsealed only when asked for.
+ */
+export function accountFinder(reads: ProtocolReads, subjectKeys: SubjectKeys): FindAccount {
+  return async (_ctx, sub): Promise<Account | undefined> => {
+    const user = await reads.user(sub);
+    if (!user || user.disabled_at) return undefined;
+    currentUnitOfWork().subject = sub;
+    return {
+      accountId: sub,
+      async claims() {
+        const personal = user.personal && (await subjectKeys.open(sub, user.personal));
+        const claims = personal ? JSON.parse(personal) : {};
+        return { ...claims, roles: user.roles, sub };
+      },
+    };
+  };
+}

@@ -1,0 +1,16 @@
+import type { AdapterPayload } from 'oidc-provider';
+import type { ProtocolReads } from '../../projections/protocol-reads.ts';
+import { clientMetadata } from '../clients.ts';
+import { ModelAdapter } from './model-adapter.ts';
+
+/** Clients come from the read model at each request, so a change or a disabling takes effect at once. */
+export class ClientAdapter extends ModelAdapter {
+  constructor(private readonly context: { readonly reads: ProtocolReads }) {
+    super();
+  }
+
+  override async find(clientId: string): Promise<AdapterPayload | undefined> {
+    const row = await this.context.reads.client(clientId);
+    return row && !row.disabled_at ? (clientMetadata(row) as AdapterPayload) : undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Adapter } from 'oidc-provider';
+import type { Secrets } from '../../platform/secrets.ts';
+import type { ProtocolReads } from '../../projections/protocol-reads.ts';
+import { ClientAdapter } from './client.ts';
+import { GrantAdapter } from './grant.ts';
+import { SessionAdapter } from './session.ts';
+import { ReplayAdapter, StateAdapter } from './state.ts';
+import {
+  AccessTokenAdapter,
+  AuthorizationCodeAdapter,
+  ClientCredentialsAdapter,
+  RefreshTokenAdapter,
+} from './tokens.ts';
+
+export interface AdapterContext {
+  readonly reads: ProtocolReads;
+  readonly secrets: Secrets;
+  /** Seconds during which a rotated refresh token may be presented again. */
+  readonly refreshTokenLeeway: number;
+}
+
+/**
+ * oidc-provider's adapter, one for each of its models. Reads are answered from the read models and
+ * from what the request itself has done; writes become wishes in the request's unit of work.
+ */
+export function adapterFactory(context: AdapterContext): (model: string) => Adapter {
+  const models: Readonly<Record<string, () => Adapter>> = {
+    Client: () => new ClientAdapter(context),
+    Session: () => new SessionAdapter(context),
+    Grant: () => new GrantAdapter(context),
+    AuthorizationCode: () => new AuthorizationCodeAdapter(context),
+    AccessToken: () => new AccessTokenAdapter(context),
+    RefreshToken: () => new RefreshTokenAdapter(context),
+    ClientCredentials: () => new ClientCredentialsAdapter(context),
+    Interaction: () => new StateAdapter('Interaction', context),
+    ReplayDetection: () => new ReplayAdapter(context),
+  };
+  return (model) => {
+    const make = models[model];
+    if (!make) throw new Error(`the model ${model} has no place in the log`);
+    return make();
+  };
+}

@@ -1,0 +1,217 @@
+import type { AdapterPayload } from 'oidc-provider';
+import { grant } from '../../domain/grant.ts';
+import { clientToken } from '../../domain/token.ts';
+import { digest } from '../../platform/secrets.ts';
+import type { KnownToken, ProtocolReads } from '../../projections/protocol-reads.ts';
+import type { TokenKind } from '../../projections/tokens.ts';
+import { currentUnitOfWork } from '../unit-of-work.ts';
+import { grantPayload } from './grant.ts';
+import { instantOf, ModelAdapter, numericDate, rest, scopeList } from './model-adapter.ts';
+
+/** Told by other fields of the fact, by the grant, or by nothing at all (the value itself). */
+const TOLD_ELSEWHERE = [
+  'jti',
+  'kind',
+  'iat',
+  'exp',
+  'clientId',
+  'accountId',
+  'grantId',
+  'sessionUid',
+  'scope',
+  'aud',
+  'rotations',
+];
+
+/** The fact's part that all tokens share. */
+export function issued(value: string, payload: AdapterPayload) {
+  return {
+    digest: digest(value),
+    issuedAt: instantOf(payload.iat as number),
+    expiresAt: instantOf(payload.exp as number),
+    scopes: scopeList(payload.scope as string | undefined),
+    parameters: rest(payload, ...TOLD_ELSEWHERE),
+  };
+}
+
+abstract class TokenAdapter extends ModelAdapter {
+  protected abstract readonly kind: TokenKind;
+  protected abstract readonly model: string;
+
+  constructor(protected readonly context: { readonly reads: ProtocolReads }) {
+    super();
+  }
+
+  override async find(value: string): Promise<AdapterPayload | undefined> {
+    const token = await this.known(value);
+    return token && this.payload(value, token);
+  }
+
+  /** The token's row, if it may be presented: neither it nor what it rests on has been revoked. */
+  protected async known(value: string): Promise<KnownToken | undefined> {
+    const token = await this.context.reads.token(digest(value));
+    // A JWT is recorded by its `jti`, which is no secret: it must never pass for a reference token.
+    if (!token || token.kind !== this.kind || token.format !== 'reference') return undefined;
+    if (!token.enabled || token.revoked_at || token.grant?.revoked_at) return undefined;
+    // The library asks for the grant next; this is what it was at the same moment.
+    if (token.grant) {
+      currentUnitOfWork().remember('Grant', token.grant.grant_id, grantPayload(token.grant));
+    }
+    return token;
+  }
+
+  protected payload(value: string, token: KnownToken): AdapterPayload {
+    return {
+      ...token.parameters,
+      kind: this.model,
+      jti: value,
+      iat: numericDate(token.issued_at),
+      exp: numericDate(token.expires_at),
+      clientId: token.grant?.client_id ?? token.client_id ?? undefined,
+      ...(token.grant && {
+        accountId: token.grant.sub,
+        grantId: token.grant.grant_id,
+        sessionUid: token.grant.session_uid ?? undefined,
+      }),
+      scope: token.scopes.length > 0 ? token.scopes.join(' ') : undefined,
+      aud: token.audience ?? undefined,
+    };
+  }
+
+  /** The grant a presented token belongs to; a token that is not there is nobody's. */
+  protected async grantIdOf(value: string): Promise<string | undefined> {
+    return (await this.context.reads.token(digest(value)))?.grant?.grant_id;
+  }
+}
+
+export class AuthorizationCodeAdapter extends TokenAdapter {
+  protected readonly kind = 'authorization_code';
+  protected readonly model = 'AuthorizationCode';
+
+  override async upsert(value: string, payload: AdapterPayload): Promise<void> {
+    currentUnitOfWork().wish(grant, payload.grantId as string, {
+      type: 'IssueAuthorizationCode',
+      data: issued(value, payload),
+    });
+  }
+
+  /** Whether it was used before is decided by the grant, at commit. */
+  override async consume(value: string): Promise<void> {
+    const grantId = await this.grantIdOf(value);
+    if (!grantId) return;
+    currentUnitOfWork().wish(grant, grantId, {
+      type: 'RedeemAuthorizationCode',
+      data: { digest: digest(value), now: new Date().toISOString() },
+    });
+  }
+}
+
+export class AccessTokenAdapter extends TokenAdapter {
+  protected readonly kind = 'access_token';
+  protected readonly model = 'AccessToken';
+
+  override async upsert(value: string, payload: AdapterPayload): Promise<void> {
+    currentUnitOfWork().wish(grant, payload.grantId as string, {
+      type: 'IssueAccessToken',
+      data: { ...issued(value, payload), format: 'reference', audience: audience(payload) },
+    });
+  }
+
+  override async destroy(value: string): Promise<void> {
+    const grantId = await this.grantIdOf(value);
+    if (!grantId) return;
+    currentUnitOfWork().wish(grant, grantId, {
+      type: 'RevokeAccessToken',
+      data: { digest: digest(value) },
+    });
+  }
+}
+
+export class RefreshTokenAdapter extends TokenAdapter {
+  protected readonly kind = 'refresh_token';
+  protected readonly model = 'RefreshToken';
+
+  constructor(
+    protected override readonly context: {
+      readonly reads: ProtocolReads;
+      readonly refreshTokenLeeway: number;
+    },
+  ) {
+    super(context);
+  }
+
+  override async upsert(value: string, payload: AdapterPayload): Promise<void> {
+    const unit = currentUnitOfWork();
+    if (unit.rotation) unit.rotation.successor = digest(value);
+    unit.wish(grant, payload.grantId as string, {
+      type: 'IssueRefreshToken',
+      data: { ...issued(value, payload), rotations: (payload.rotations as number) ?? 0 },
+    });
+  }
+
+  override async consume(value: string): Promise<void> {
+    const grantId = await this.grantIdOf(value);
+    if (!grantId) return;
+    const unit = currentUnitOfWork();
+    const rotation: { value: string; successor: string | null } = { value, successor: null };
+    unit.rotation = rotation;
+    const leeway = this.context.refreshTokenLeeway;
+    unit.wish(grant, grantId, {
+      type: 'RedeemRefreshToken',
+      data: {
+        digest: digest(value),
+        // Known when the successor is made, later in this request and before the commit.
+        get successor() {
+          return rotation.successor;
+        },
+        now: new Date().toISOString(),
+        leeway,
+      },
+    });
+  }
+
+  /** The revocation endpoint ends a token; the token endpoint comes here with one that was used before. */
+  override async destroy(value: string): Promise<void> {
+    const token = await this.context.reads.token(digest(value));
+    if (!token?.grant) return;
+    if (token.redeemed_at) return this.consume(value);
+    currentUnitOfWork().wish(grant, token.grant.grant_id, {
+      type: 'RevokeRefreshToken',
+      data: { digest: digest(value) },
+    });
+  }
+
+  protected override payload(value: string, token: KnownToken): AdapterPayload {
+    const payload = super.payload(value, token);
+    return token.redeemed_at ? { ...payload, consumed: numericDate(token.redeemed_at) } : payload;
+  }
+}
+
+export class ClientCredentialsAdapter extends TokenAdapter {
+  protected readonly kind = 'client_token';
+  protected readonly model = 'ClientCredentials';
+
+  override async upsert(value: string, payload: AdapterPayload): Promise<void> {
+    const data = {
+      ...issued(value, payload),
+      clientId: payload.clientId as string,
+      format: 'reference' as const,
+      audience: audience(payload),
+    };
+    currentUnitOfWork().wish(
+      clientToken,
+      data.digest,
+      { type: 'IssueClientToken', data },
+      { fresh: true },
+    );
+  }
+
+  override async destroy(value: string): Promise<void> {
+    const id = digest(value);
+    currentUnitOfWork().wish(clientToken, id, { type: 'RevokeClientToken', data: { digest: id } });
+  }
+}
+
+function audience(payload: AdapterPayload): string | null {
+  return (payload.aud as string | undefined) ?? null;
+}

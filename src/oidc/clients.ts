@@ -1,0 +1,83 @@
+import type Provider from 'oidc-provider';
+import type { Client } from 'oidc-provider';
+import { digest, equals, randomToken } from '../platform/secrets.ts';
+import type { ClientRow, ClientSecretRow } from '../projections/clients.ts';
+import type { KnownClient } from '../projections/protocol-reads.ts';
+
+/** The grant types this server answers; others a client may have been given have no effect. */
+export const GRANT_TYPES = ['authorization_code', 'client_credentials', 'refresh_token'] as const;
+export const RESPONSE_TYPES = ['code'] as const;
+
+/** What oidc-provider carries along of a client beside its own metadata. */
+export interface ClientPolicy {
+  readonly secrets: readonly Pick<ClientSecretRow, 'digest' | 'expires_at'>[];
+  readonly consentType: ClientRow['consent_type'];
+  readonly scopes: readonly string[];
+  readonly requirements: ClientRow['requirements'];
+  readonly tokenPolicy: ClientRow['token_policy'];
+}
+
+/** Name of the metadata field that holds the {@link ClientPolicy}. */
+export const POLICY = 'urn:muniment:policy';
+
+/** oidc-provider wants a secret in the metadata of such clients; ours are digests, so none matches this. */
+const NO_SECRET = randomToken();
+
+/** The client's metadata (RFC 7591 §2) from its row, cut to what this server can do. */
+export function clientMetadata(row: KnownClient): Record<string, unknown> {
+  const policy: ClientPolicy = {
+    secrets: row.secrets.map(({ digest, expires_at }) => ({ digest, expires_at })),
+    consentType: row.consent_type,
+    scopes: row.permissions.scopes,
+    requirements: row.requirements,
+    tokenPolicy: row.token_policy,
+  };
+  const usesSecret = row.authentication_method.startsWith('client_secret');
+  return withoutNulls({
+    client_id: row.client_id,
+    client_name: row.display_name,
+    client_uri: row.client_uri,
+    logo_uri: row.logo_uri,
+    policy_uri: row.policy_uri,
+    tos_uri: row.tos_uri,
+    application_type: row.application_type,
+    token_endpoint_auth_method: row.authentication_method,
+    client_secret: usesSecret ? NO_SECRET : null,
+    grant_types: row.permissions.grantTypes.filter((type) => among(GRANT_TYPES, type)),
+    response_types: row.permissions.responseTypes.filter((type) => among(RESPONSE_TYPES, type)),
+    redirect_uris: row.redirect_uris,
+    post_logout_redirect_uris: row.post_logout_redirect_uris,
+    jwks: row.jwks,
+    [POLICY]: policy,
+  });
+}
+
+export function policyOf(client: Client): ClientPolicy {
+  return client[POLICY] as ClientPolicy;
+}
+
+/** Makes the provider compare a presented secret with the digests of all that have not expired. */
+export function compareSecretsByDigest(provider: Provider): void {
+  Object.assign(provider.Client.prototype, {
+    compareClientSecret(this: Client, presented: string): boolean {
+      const candidate = digest(presented);
+      const now = Date.now();
+      // Every secret is compared, so that time tells nothing about which one matched.
+      return policyOf(this)
+        .secrets.map(
+          (secret) =>
+            equals(secret.digest, candidate) &&
+            (secret.expires_at === null || Date.parse(secret.expires_at) > now),
+        )
+        .some(Boolean);
+    },
+  });
+}
+
+function among(list: readonly string[], value: string): boolean {
+  return list.includes(value);
+}
+
+function withoutNulls(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null));
+}

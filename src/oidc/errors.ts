@@ -1,0 +1,72 @@
+import type { Context } from 'koa';
+import { DomainError } from '../domain/errors.ts';
+import { LogUnavailable } from '../eventstore/event-store.ts';
+
+/** An OAuth error response (RFC 6749 §5.2) with its HTTP status. */
+export interface OAuthError {
+  readonly status: number;
+  readonly error: string;
+  readonly error_description: string;
+}
+
+/** Seconds after which a client may try again what could not be written. */
+const RETRY_AFTER = 1;
+
+/** What a refused commit means to the client whose request it was. */
+export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
+  if (error instanceof LogUnavailable) {
+    return unavailable('the server cannot record this request at the moment');
+  }
+  if (!(error instanceof DomainError)) throw error;
+  switch (error.code) {
+    case 'already_used':
+      if (error.detail.model === 'ReplayDetection') {
+        return usesDpop
+          ? {
+              status: 400,
+              error: 'invalid_dpop_proof',
+              error_description: 'DPoP proof JWT was used before',
+            }
+          : {
+              status: 401,
+              error: 'invalid_client',
+              error_description: 'client assertion was used before',
+            };
+      }
+      return invalid('invalid_request', error.message);
+    case 'conflict':
+    case 'unavailable':
+      return unavailable(error.message);
+    case 'code_replayed':
+    case 'refresh_token_reused':
+    case 'refresh_token_rotated':
+    case 'grant_revoked':
+    case 'not_found':
+    case 'removed':
+    case 'disabled':
+      return invalid('invalid_grant', 'grant request is invalid');
+    case 'already_exists':
+    case 'invalid':
+    case 'stale_version':
+    case 'idempotency_key_mismatch':
+      return invalid('invalid_request', error.message);
+  }
+}
+
+/** Puts an error in the place of a response that was built but must not be sent. */
+export function replaceResponse(ctx: Context, { status, ...body }: OAuthError): void {
+  for (const header of ['set-cookie', 'location', 'content-security-policy']) ctx.remove(header);
+  ctx.status = status;
+  ctx.set('Cache-Control', 'no-store');
+  if (status === 503) ctx.set('Retry-After', String(RETRY_AFTER));
+  ctx.type = 'json';
+  ctx.body = body;
+}
+
+function invalid(error: string, error_description: string): OAuthError {
+  return { status: 400, error, error_description };
+}
+
+function unavailable(error_description: string): OAuthError {
+  return { status: 503, error: 'temporarily_unavailable', error_description };
+}

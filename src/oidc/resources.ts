@@ -1,0 +1,98 @@
+import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import type { KnownScope, ProtocolReads } from '../projections/protocol-reads.ts';
+import { policyOf } from './clients.ts';
+
+/** Scopes of the protocol itself: they need no permission of their own. */
+const OF_THE_PROTOCOL = ['openid', 'offline_access'];
+
+/**
+ * Which resource (RFC 8707) a request without `resource` means: the one its scopes are permissions
+ * on. `oneOf` narrows the choice to what was granted.
+ * @throws InvalidScope for a scope that does not exist or that the client may not ask for
+ */
+export function defaultResource(reads: ProtocolReads) {
+  return async (
+    ctx: KoaContextWithOIDC,
+    client: Client,
+    oneOf?: string[],
+  ): Promise<string | string[] | undefined> => {
+    if (oneOf) return oneOf;
+    keepOfflineAccess(ctx, client);
+    const scopes = await checkedScopes(reads, ctx, client);
+    const meant = [...new Set(scopes.flatMap((scope) => scope.resources))];
+    if (meant.length > 0) return meant.length === 1 ? meant[0] : meant;
+    const formatIsJwt = policyOf(client).tokenPolicy.accessTokenFormat === 'jwt';
+    // RFC 9068 §3: a JWT has an audience even where no resource is named.
+    return formatIsJwt && !scopes.some(({ name }) => name === 'openid')
+      ? ctx.oidc.issuer
+      : undefined;
+  };
+}
+
+/**
+ * How tokens for one resource are made for this client: the resource's own policy first, then the
+ * client's, then the server's.
+ * @throws InvalidTarget for a resource that is not defined
+ */
+export function resourceServer(reads: ProtocolReads, defaultLifetime: number) {
+  return async (
+    ctx: KoaContextWithOIDC,
+    identifier: string,
+    client: Client,
+  ): Promise<ResourceServer> => {
+    keepOfflineAccess(ctx, client);
+    const [row, scopes] = await Promise.all([
+      reads.resource(identifier),
+      checkedScopes(reads, ctx, client),
+    ]);
+    if (!row && identifier !== ctx.oidc.issuer) throw new errors.InvalidTarget();
+    const { accessTokenFormat, accessTokenLifetime } = policyOf(client).tokenPolicy;
+    const format = row?.token_policy.accessTokenFormat ?? accessTokenFormat;
+    return {
+      audience: identifier,
+      scope: scopes
+        .filter(({ resources }) => resources.includes(identifier))
+        .map(({ name }) => name)
+        .join(' '),
+      accessTokenFormat: format === 'jwt' ? 'jwt' : 'opaque',
+      accessTokenTTL:
+        row?.token_policy.accessTokenLifetime ?? accessTokenLifetime ?? defaultLifetime,
+    };
+  };
+}
+
+/** The scopes that the request, or the token being refreshed, names. */
+async function checkedScopes(
+  reads: ProtocolReads,
+  ctx: KoaContextWithOIDC,
+  client: Client,
+): Promise<KnownScope[]> {
+  const asked = ctx.oidc.params?.scope as string | undefined;
+  const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
+  const names = (asked ?? source?.scope ?? '').split(' ').filter(Boolean);
+  const permitted = policyOf(client).scopes;
+  const found = await Promise.all(names.map((name) => reads.scope(name)));
+  return found.map((scope, nth) => {
+    const name = names[nth] as string;
+    const may =
+      OF_THE_PROTOCOL.includes(name) || permitted.includes('*') || permitted.includes(name);
+    if (!scope) throw new errors.InvalidScope('requested scope does not exist', name);
+    if (!may) throw new errors.InvalidScope('requested scope is not allowed', name);
+    return scope;
+  });
+}
+
+/**
+ * OpenID Connect Core §11 wants `prompt=consent` with offline_access, and the library drops the scope
+ * without it. Here the permission to hold refresh tokens is the client's, and consent is asked when
+ * it is missing: the scope is put back where the library took it away.
+ */
+function keepOfflineAccess(ctx: KoaContextWithOIDC, client: Client): void {
+  const { params, route } = ctx.oidc;
+  if (route !== 'authorization' || !params || !client.grantTypeAllowed('refresh_token')) return;
+  const asked = (ctx.oidc.body?.scope ?? ctx.query.scope) as string | undefined;
+  const kept = (params.scope as string | undefined)?.split(' ') ?? [];
+  if (!asked?.split(' ').includes('offline_access') || kept.includes('offline_access')) return;
+  params.scope = [...kept, 'offline_access'].join(' ');
+}

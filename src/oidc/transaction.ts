@@ -1,0 +1,132 @@
+import type { Context, Middleware } from 'koa';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { DomainError } from '../domain/errors.ts';
+import { session } from '../domain/session.ts';
+import type { Envelope, StateChange } from '../eventstore/event-store.ts';
+import { type Act, act, type Execute } from '../eventstore/execute.ts';
+import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
+import { keyFrom, openWith, type Secrets, sealWith } from '../platform/secrets.ts';
+import type { SubjectKeys } from '../platform/subject-keys.ts';
+import type { ProtocolReads } from '../projections/protocol-reads.ts';
+import { instantIn } from './adapter/model-adapter.ts';
+import { oauthError, replaceResponse } from './errors.ts';
+import { UnitOfWork, withUnitOfWork } from './unit-of-work.ts';
+
+export interface TransactionContext {
+  readonly execute: Execute;
+  readonly reads: ProtocolReads;
+  readonly secrets: Secrets;
+  readonly subjectKeys: SubjectKeys;
+  /** Seconds. */
+  readonly refreshTokenLeeway: number;
+}
+
+/** The answer to a rotation, kept for the leeway: readable only with the token that was rotated. */
+const ANSWER = 'RotationAnswer';
+
+/**
+ * One HTTP request is one commit: what the protocol engine wished while it built the response is
+ * written here, before a byte of it is sent. A commit that is refused replaces the response; a
+ * response that is a server error commits nothing.
+ */
+export function transaction(context: TransactionContext): Middleware {
+  return async (ctx, next) => {
+    const unit = new UnitOfWork();
+    await withUnitOfWork(unit, next);
+    if (ctx.status >= 500) return;
+    try {
+      await commit(context, ctx, unit);
+    } catch (error) {
+      const answer = await rotationAnswer(context, unit, error);
+      if (answer) {
+        ctx.status = 200;
+        ctx.body = answer;
+      } else {
+        replaceResponse(ctx, oauthError(error, ctx.get('DPoP') !== ''));
+      }
+    }
+  };
+}
+
+async function commit(context: TransactionContext, ctx: Context, unit: UnitOfWork): Promise<void> {
+  const ended = [...unit.droppedSessions].map(
+    (uid): Act => act(session, uid, [{ type: 'EndSession', data: { reason: 'signed_out' } }]),
+  );
+  const acts = merged([...unit.acts(), ...ended]);
+  const state = [...unit.state(), ...keptAnswer(context, ctx, unit)];
+  if (acts.length === 0 && state.length === 0) return;
+  await context.execute(acts, await envelopeOf(context, ctx, unit), state);
+}
+
+/** A session that ended takes no more wishes: its end is the last of them. */
+function merged(acts: readonly Act[]): Act[] {
+  return [...new Map(acts.map((each) => [each.stream, each])).values()];
+}
+
+function keptAnswer(
+  { refreshTokenLeeway }: TransactionContext,
+  ctx: Context,
+  { rotation }: UnitOfWork,
+): StateChange[] {
+  if (!rotation?.successor || ctx.status !== 200) return [];
+  const sealed = sealWith(keyFrom(rotation.value, ANSWER), ANSWER, JSON.stringify(ctx.body));
+  return [
+    {
+      op: 'put',
+      model: ANSWER,
+      id: rotation.successor,
+      lookup: null,
+      payload: sealed,
+      expiresAt: instantIn(refreshTokenLeeway + 1),
+    },
+  ];
+}
+
+/** The answer that the same rotation was given a moment ago; undefined when there was none. */
+async function rotationAnswer(
+  { reads }: TransactionContext,
+  { rotation }: UnitOfWork,
+  error: unknown,
+): Promise<object | undefined> {
+  if (!rotation || !(error instanceof DomainError) || error.code !== 'refresh_token_rotated') {
+    return undefined;
+  }
+  const successor = error.detail.successor;
+  const entry = typeof successor === 'string' ? await reads.entry(ANSWER, successor) : undefined;
+  if (!entry?.payload) return undefined;
+  return JSON.parse(openWith(keyFrom(rotation.value, ANSWER), ANSWER, entry.payload));
+}
+
+async function envelopeOf(
+  { secrets, subjectKeys }: TransactionContext,
+  ctx: Context,
+  unit: UnitOfWork,
+): Promise<Envelope> {
+  const oidc = (ctx as KoaContextWithOIDC).oidc;
+  const requestId = ctx.state.requestId as string;
+  const source = JSON.stringify({ address: ctx.ip, userAgent: ctx.get('User-Agent') });
+  const client = oidc?.client;
+  const authenticated = client !== undefined && isBackChannel(oidc?.route);
+  return {
+    at: new Date().toISOString(),
+    actor: authenticated
+      ? { type: 'client', id: client.clientId }
+      : unit.subject
+        ? { type: 'user', id: unit.subject }
+        : { type: 'system', id: 'anonymous' },
+    authentication: authenticated ? client.clientAuthMethod : unit.subject ? 'session' : 'none',
+    source: unit.subject
+      ? await subjectKeys.seal(unit.subject, source)
+      : secrets.seal('source', source),
+    ...(unit.subject ? { subject: unit.subject } : {}),
+    requestId,
+    $correlationId: requestId,
+    $causationId: requestId,
+    schema: SCHEMA_VERSION,
+  };
+}
+
+/** Endpoints at which the client itself has authenticated. */
+function isBackChannel(route: string | undefined): boolean {
+  return route === 'token' || route === 'revocation' || route === 'introspection';
+}

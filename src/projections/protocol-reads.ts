@@ -1,0 +1,156 @@
+import type pg from 'pg';
+import { coalesced } from '../platform/coalesce.ts';
+import type { ApiResourceRow } from './api-resources.ts';
+import { READ_SCHEMA } from './apply.ts';
+import type { ClientRow, ClientSecretRow } from './clients.ts';
+import type { ConsentRow } from './consents.ts';
+import type { GrantRow } from './grants.ts';
+import type { ScopeRow, ScopeTextRow } from './scopes.ts';
+import type { SessionClientRow, SessionRow } from './sessions.ts';
+import type { SigningKeyRow } from './signing-keys.ts';
+import type { TokenRow } from './tokens.ts';
+import type { UserRow } from './users.ts';
+
+export type KnownClient = ClientRow & { readonly secrets: readonly ClientSecretRow[] };
+
+/** A token with what decides whether it is valid. */
+export type KnownToken = TokenRow & {
+  readonly grant: GrantRow | null;
+  /** The client it was issued to is there and enabled, and so is the person, if there is one. */
+  readonly enabled: boolean;
+};
+
+export type KnownSession = SessionRow & { readonly clients: readonly SessionClientRow[] };
+
+export type KnownScope = ScopeRow & { readonly texts: readonly ScopeTextRow[] };
+
+const SCOPES = `select s.*, coalesce((select jsonb_agg(to_jsonb(t)) from ${READ_SCHEMA}.scope_texts t
+    where t.name = s.name), '[]') as texts
+  from ${READ_SCHEMA}.scopes s`;
+
+/** A technical row of the `state` schema that has not expired. */
+export interface StateEntry {
+  readonly id: string;
+  readonly payload: string | null;
+}
+
+/**
+ * The queries of the protocol. Each is one statement for everything that is asked in the same
+ * moment, whoever asks; an unknown key is undefined.
+ */
+export class ProtocolReads {
+  readonly client: (clientId: string) => Promise<KnownClient | undefined>;
+  readonly token: (digest: string) => Promise<KnownToken | undefined>;
+  readonly grant: (grantId: string) => Promise<GrantRow | undefined>;
+  readonly session: (uid: string) => Promise<KnownSession | undefined>;
+  readonly consent: (consentId: string) => Promise<ConsentRow | undefined>;
+  readonly user: (sub: string) => Promise<UserRow | undefined>;
+  readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
+  readonly resource: (identifier: string) => Promise<ApiResourceRow | undefined>;
+  readonly scope: (name: string) => Promise<KnownScope | undefined>;
+  readonly #entry: (key: string) => Promise<(StateEntry & { key: string }) | undefined>;
+
+  constructor(private readonly pool: pg.Pool) {
+    const of = <V>(name: string, key: keyof V & string, sql: string) =>
+      byKey<V>(pool, name, key, sql);
+    const s = READ_SCHEMA;
+
+    this.client = of(
+      'client',
+      'client_id',
+      `select c.*, coalesce((select jsonb_agg(to_jsonb(s)) from ${s}.client_secrets s
+         where s.client_id = c.client_id), '[]') as secrets
+       from ${s}.clients c where c.client_id = any($1)`,
+    );
+    this.token = of(
+      'token',
+      'digest',
+      `select t.*, to_jsonb(g) as grant,
+         c.client_id is not null and c.disabled_at is null
+           and (g.sub is null or (u.sub is not null and u.disabled_at is null)) as enabled
+       from ${s}.tokens t
+       left join ${s}.grants g on g.grant_id = t.grant_id
+       left join ${s}.clients c on c.client_id = coalesce(g.client_id, t.client_id)
+       left join ${s}.users u on u.sub = g.sub
+       where t.digest = any($1)`,
+    );
+    this.grant = of('grant', 'grant_id', `select * from ${s}.grants where grant_id = any($1)`);
+    this.session = of(
+      'session',
+      'uid',
+      `select s.*, coalesce((select jsonb_agg(to_jsonb(c)) from ${s}.session_clients c
+         where c.uid = s.uid), '[]') as clients
+       from ${s}.sessions s where s.uid = any($1)`,
+    );
+    this.consent = of(
+      'consent',
+      'consent_id',
+      `select * from ${s}.consents where consent_id = any($1)`,
+    );
+    this.user = of('user', 'sub', `select * from ${s}.users where sub = any($1)`);
+    this.userByName = of(
+      'user-by-name',
+      'username_digest',
+      `select * from ${s}.users where username_digest = any($1)`,
+    );
+    this.resource = of(
+      'resource',
+      'identifier',
+      `select * from ${s}.api_resources where identifier = any($1)`,
+    );
+    this.scope = of('scope', 'name', `${SCOPES} where s.name = any($1)`);
+    this.#entry = of(
+      'state-entry',
+      'key',
+      `select model || ' ' || id as key, id, payload from state.entries
+       where (model, id) in (select split_part(k, ' ', 1), split_part(k, ' ', 2) from unnest($1::text[]) k)
+         and (expires_at is null or expires_at > now())`,
+    );
+  }
+
+  /** A live technical row by its id. */
+  entry(model: string, id: string): Promise<StateEntry | undefined> {
+    return this.#entry(`${model} ${id}`);
+  }
+
+  /** Whether a live technical row has this second key. */
+  async hasEntry(model: string, lookup: string): Promise<boolean> {
+    const { rows } = await this.pool.query({
+      name: 'state-lookup',
+      text: `select from state.entries where model = $1 and lookup = $2
+               and (expires_at is null or expires_at > now()) limit 1`,
+      values: [model, lookup],
+    });
+    return rows.length > 0;
+  }
+
+  async scopes(): Promise<KnownScope[]> {
+    const { rows } = await this.pool.query<KnownScope>(`${SCOPES} order by s.name`);
+    return rows;
+  }
+
+  async signingKeys(): Promise<SigningKeyRow[]> {
+    const { rows } = await this.pool.query<SigningKeyRow>(
+      `select * from ${READ_SCHEMA}.signing_keys where retired_at is null
+       order by activated_at desc nulls last, kid`,
+    );
+    return rows;
+  }
+}
+
+function byKey<V>(
+  pool: pg.Pool,
+  name: string,
+  key: keyof V & string,
+  text: string,
+): (key: string) => Promise<V | undefined> {
+  return coalesced<string, V | undefined>(async (keys) => {
+    const { rows } = await pool.query<Record<string, unknown>>({
+      name: `read-${name}`,
+      text,
+      values: [keys],
+    });
+    const found = new Map(rows.map((row) => [row[key] as string, row as V]));
+    return keys.map((each) => found.get(each));
+  }) as (key: string) => Promise<V | undefined>;
+}
