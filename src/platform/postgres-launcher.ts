@@ -1,5 +1,5 @@
-import { type SpawnOptions, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, type SpawnOptions, spawnSync } from 'node:child_process';
+import { lstatSync, readFileSync } from 'node:fs';
 
 /** How a program of PostgreSQL is started, and whose its files must be. */
 export interface Launcher {
@@ -62,6 +62,20 @@ export function unprivilegedUser(): { uid: number; gid: number } | null {
     if (user) return { uid: Number(user[2]), gid: Number(user[3]) };
   }
   return null;
+}
+
+/** Whom the files of a database may belong to, whichever way it was started before. */
+export function possibleOwners(): number[] {
+  const uid = process.getuid?.() ?? 0;
+  const other = uid === 0 ? unprivilegedUser() : null;
+  return other ? [uid, other.uid] : [uid];
+}
+
+/** Root may come back with another way to start PostgreSQL, and so as another OS user, than before. */
+export function giveTo(owner: Launcher['owner'], folder: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = owner ?? { uid: 0, gid: 0 };
+  if (lstatSync(folder).uid !== uid) execFileSync('chown', ['-R', `${uid}:${gid}`, folder]);
 }
 
 function succeeds([file = '', ...args]: string[]): boolean {
