@@ -1,0 +1,102 @@
+import type { Locale } from './locale.ts';
+
+/** What every page is told. Strings in view models are shown as text, whatever they hold. */
+export interface PageModel {
+  readonly locale: Locale;
+}
+
+/** A client as people see it (RFC 7591 §2). Links that are not http(s) are left out of the page. */
+export interface ClientModel {
+  readonly clientName: string;
+  /** An https URL, a path on this server, or a `data:image/…` URL; others are left out. */
+  readonly clientLogoUri?: string | null;
+  readonly clientUri?: string | null;
+  readonly policyUri?: string | null;
+  readonly tosUri?: string | null;
+}
+
+/** What a page needs whose form ends in a redirect back to the client. */
+export interface FormModel {
+  /** Where the form is posted: a path on this server, or a URL at the issuer. */
+  readonly action: string;
+  /** Posted as `csrf`. */
+  readonly csrf: string;
+  /** Made with `redirectOriginOf` from the validated redirect_uri. */
+  readonly redirectOrigin?: string | null;
+}
+
+export interface SignInError {
+  /** The field at fault; without it the message speaks of the whole attempt. */
+  readonly field?: 'username' | 'password';
+  /** In the page's language, say from `Pages.text('signIn.error.…')`. */
+  readonly message: string;
+}
+
+/** Posts `username`, `password`, `csrf`, and `_action` = `sign-in`. */
+export interface SignInModel extends PageModel, ClientModel, FormModel {
+  /** Posted `_action` = `cancel` and `csrf`. */
+  readonly cancelAction: string;
+  /** What was typed before, or login_hint (OpenID Connect Core §3.1.2.1). */
+  readonly username?: string;
+  readonly error?: SignInError | null;
+}
+
+export interface ConsentScope {
+  readonly name: string;
+  readonly displayName: string;
+  readonly description?: string | null;
+  /** Comes with the consent, whatever is ticked. */
+  readonly required: boolean;
+}
+
+/** The scopes of one API. */
+export interface ConsentResource {
+  readonly displayName: string;
+  readonly scopes: readonly ConsentScope[];
+}
+
+/**
+ * Posts `csrf`, `_action` = `allow` or `deny`, and one `scope` for each optional scope left ticked.
+ * Required scopes are not posted.
+ */
+export interface ConsentModel extends PageModel, ClientModel, FormModel {
+  /** The signed-in person, as they know themselves. */
+  readonly account: string;
+  /** Scopes of the person's own account, such as `profile`. */
+  readonly scopes: readonly ConsentScope[];
+  readonly resources: readonly ConsentResource[];
+  /** Access goes on while the person is away (offline_access, OpenID Connect Core §11). */
+  readonly offline: boolean;
+}
+
+/** Posts oidc-provider's own form, with `logout` = `yes` when the person says so. */
+export interface SignOutModel extends PageModel {
+  /** HTML, used as it is: the form that oidc-provider hands to logoutSource, id `op.logoutForm`. */
+  readonly form: string;
+  readonly clientName?: string | null;
+  /** Made with `redirectOriginOf` from the validated post_logout_redirect_uri. */
+  readonly redirectOrigin?: string | null;
+}
+
+export interface SignedOutModel extends PageModel {
+  readonly clientName?: string | null;
+  readonly clientUri?: string | null;
+}
+
+export interface ErrorModel extends PageModel {
+  /** HTTP status. */
+  readonly status: number;
+  /** An OAuth error code; those known get a sentence a person can act on. */
+  readonly error: string;
+  /** For whoever looks into it, such as error_description; never a secret. */
+  readonly message?: string | null;
+  readonly requestId?: string | null;
+  /** In the page's language; a general one by default. */
+  readonly title?: string;
+}
+
+export interface HomeModel extends PageModel {
+  readonly issuer: string;
+  /** URL of the admin console, when people here may know it. */
+  readonly adminConsole?: string | null;
+}

@@ -1,0 +1,112 @@
+import type {
+  ConsentModel,
+  ErrorModel,
+  HomeModel,
+  SignedOutModel,
+  SignInModel,
+  SignOutModel,
+} from '../../../src/oidc/pages/models.ts';
+import type { Page, Pages } from '../../../src/oidc/pages/pages.ts';
+
+const client = {
+  clientName: 'Harbour Notes',
+  clientLogoUri: 'https://notes.example/logo.png',
+  clientUri: 'https://notes.example/',
+  policyUri: 'https://notes.example/privacy',
+  tosUri: 'https://notes.example/terms',
+};
+
+export const signIn: SignInModel = {
+  locale: 'en',
+  ...client,
+  action: '/interaction/i1/sign-in',
+  cancelAction: '/interaction/i1/cancel',
+  csrf: 'csrf-value',
+  username: 'ada',
+  redirectOrigin: 'https://notes.example',
+};
+
+export const consent: ConsentModel = {
+  locale: 'en',
+  ...client,
+  action: '/interaction/i1/consent',
+  csrf: 'csrf-value',
+  redirectOrigin: 'https://notes.example',
+  account: 'ada@example.com',
+  scopes: [
+    { name: 'openid', displayName: 'Who you are', description: 'An identifier', required: true },
+    { name: 'email', displayName: 'Your e-mail address', description: null, required: false },
+  ],
+  resources: [
+    {
+      displayName: 'Archive',
+      scopes: [
+        { name: 'archive:read', displayName: 'Read', description: 'All folders', required: true },
+        { name: 'archive:write', displayName: 'Write', description: 'Add files', required: false },
+      ],
+    },
+  ],
+  offline: true,
+};
+
+export const signOut: SignOutModel = {
+  locale: 'en',
+  form: '<form id="op.logoutForm" method="post" action="/connect/logout/confirm"><input type="hidden" name="xsrf" value="x1"/></form>',
+  clientName: 'Harbour Notes',
+  redirectOrigin: 'https://notes.example',
+};
+
+export const signedOut: SignedOutModel = {
+  locale: 'en',
+  clientName: 'Harbour Notes',
+  clientUri: 'https://notes.example/',
+};
+
+export const error: ErrorModel = {
+  locale: 'en',
+  status: 400,
+  error: 'invalid_redirect_uri',
+  message: 'redirect_uri did not match',
+  requestId: 'request-1',
+  title: 'Nothing to see',
+};
+
+export const home: HomeModel = {
+  locale: 'en',
+  issuer: 'https://id.example',
+  adminConsole: 'https://admin.example/',
+};
+
+export const models = { signIn, consent, signOut, signedOut, error, home };
+
+/** Each page in each of its forms, by a name for the test. */
+export function variants(pages: Pages): [string, Page][] {
+  return [
+    ['sign-in', pages.signIn(signIn)],
+    ['sign-in, bare', pages.signIn({ ...bare(signIn), username: undefined })],
+    ['sign-in, refused', pages.signIn({ ...signIn, error: { message: 'Try again.' } })],
+    [
+      'sign-in, field at fault',
+      pages.signIn({ ...signIn, error: { field: 'password', message: 'Enter it.' } }),
+    ],
+    ['consent', pages.consent(consent)],
+    [
+      'consent, bare',
+      pages.consent({ ...bare(consent), scopes: [], resources: [], offline: false }),
+    ],
+    ['sign-out', pages.signOut(signOut)],
+    ['sign-out, bare', pages.signOut({ ...signOut, clientName: null, redirectOrigin: null })],
+    ['signed-out', pages.signedOut(signedOut)],
+    ['signed-out, unnamed', pages.signedOut({ ...signedOut, clientName: null })],
+    ['signed-out, bare', pages.signedOut({ locale: 'en' })],
+    ['error', pages.error(error)],
+    ['error, bare', pages.error({ locale: 'en', status: 500, error: 'server_error' })],
+    ['home', pages.home(home)],
+    ['home, bare', pages.home({ locale: 'en', issuer: 'https://id.example' })],
+  ];
+}
+
+function bare<Model extends SignInModel | ConsentModel>(model: Model): Model {
+  const none = { clientLogoUri: null, clientUri: null, policyUri: null, tosUri: null };
+  return { ...model, ...none, redirectOrigin: null };
+}
