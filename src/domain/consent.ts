@@ -46,7 +46,8 @@ export const consent: Decider<ConsentState, ConsentWishes, ConsentFacts> = {
   },
 };
 
-type Allowance = Pick<ConsentTerms, 'scopes' | 'claims' | 'resources'>;
+/** Scopes, claims, and scopes by resource. */
+export type Allowance = Pick<ConsentTerms, 'scopes' | 'claims' | 'resources'>;
 
 /** Whether everything asked for in `wanted` is allowed by `given`. */
 export function covers(given: Allowance, wanted: Allowance): boolean {

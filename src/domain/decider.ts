@@ -27,6 +27,11 @@ export type Decision<F> = readonly Fact<F>[] | Refusal<F>;
 export interface Decider<S, W, F> {
   /** Prefix of the entity's streams: `client` in `client-demo`. */
   readonly category: string;
+  /**
+   * No decision rests on what came before: the stream is never read, and its facts are appended
+   * whatever its revision.
+   */
+  readonly blind?: true;
   readonly initial: S;
   readonly evolve: { readonly [T in keyof F]: (state: S, fact: F[T]) => S };
   readonly decide: { readonly [T in keyof W]: (wish: W[T], state: S) => Decision<F> };

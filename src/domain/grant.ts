@@ -1,6 +1,6 @@
 import type { TokenFormat } from './client.ts';
-import { covers, union } from './consent.ts';
-import type { Decider } from './decider.ts';
+import { type Allowance, union } from './consent.ts';
+import { type Decider, same } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant, RevocationReason } from './ids.ts';
 
@@ -17,11 +17,13 @@ export interface GrantTerms {
   readonly scopes: readonly string[];
   readonly claims: readonly string[];
   readonly resources: Readonly<Record<string, readonly string[]>>;
+  /** What was asked for and refused: it is not asked for again under this grant. */
+  readonly declined: Allowance;
   /** What the grant rests on: a consent, the client's consent type, or the flow itself. */
   readonly basis: 'consent' | 'implicit' | 'external';
 }
 
-type GrantAllowance = Pick<GrantTerms, 'scopes' | 'claims' | 'resources'>;
+type GrantAllowance = Pick<GrantTerms, keyof Allowance | 'declined'>;
 
 interface Issued {
   /** Digest of the value handed out. */
@@ -162,7 +164,13 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     ExtendGrant(wanted, state) {
       const terms = open(state);
-      return covers(terms, wanted) ? [] : [{ type: 'GrantExtended', data: union(terms, wanted) }];
+      const extended = {
+        ...union(terms, wanted),
+        declined: union(terms.declined, wanted.declined),
+      };
+      return same({ ...terms, ...extended }, terms)
+        ? []
+        : [{ type: 'GrantExtended', data: extended }];
     },
     IssueAuthorizationCode(code, state) {
       open(state);

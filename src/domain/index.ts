@@ -5,6 +5,7 @@ import { consent } from './consent.ts';
 import { grant } from './grant.ts';
 import { scope } from './scope.ts';
 import { session } from './session.ts';
+import { signIns } from './sign-ins.ts';
 import { signingKey } from './signing-key.ts';
 import { clientToken } from './token.ts';
 import { user } from './user.ts';
@@ -21,4 +22,5 @@ export const deciders = {
   clientToken,
   session,
   signingKey,
+  signIns,
 } as const;

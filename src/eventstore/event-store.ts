@@ -57,15 +57,15 @@ export interface StreamWrite {
 
 /**
  * A technical row beside the log, in the `state` schema: what expires and is nobody's history
- * (interactions, session cookies, replay caches). `claim` writes a row only if no live one has the
- * id, and otherwise refuses the commit. Payloads are sealed by the caller.
+ * (interactions, session cookies, replay caches). `claim` writes a row only if no live one of
+ * another owner has the id, and otherwise refuses the commit. Payloads are sealed by the caller.
  */
 export type StateChange =
   | {
       readonly op: 'put' | 'claim';
       readonly model: string;
       readonly id: Digest | string;
-      /** A second way to find the row, or null. */
+      /** A second way to find a row; of a claim, its owner, who may claim it again; or null. */
       readonly lookup: string | null;
       readonly payload: Sealed | null;
       /** null: never. */

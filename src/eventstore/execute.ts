@@ -6,6 +6,7 @@ import {
   ClaimTaken,
   type Envelope,
   type EventStore,
+  type ExpectedRevision,
   type NewEvent,
   type Position,
   type StateChange,
@@ -19,6 +20,8 @@ export interface Act {
   readonly stream: string;
   /** The caller made the id just now: the stream is taken to be new, and is not read first. */
   readonly fresh: boolean;
+  /** Appended at any revision; see Decider. */
+  readonly blind: boolean;
   /** Refuse with `stale_version` unless the entity is at this version (revision + 1). */
   readonly expectedVersion?: number;
   readonly initial: unknown;
@@ -41,6 +44,7 @@ export function act<S, W, F>(
   return {
     stream: streamOf(decider, id),
     fresh: options.fresh ?? false,
+    blind: decider.blind ?? false,
     expectedVersion: options.expectedVersion,
     initial: decider.initial,
     fold: (facts, from) => fold(decider, facts, from as S),
@@ -107,15 +111,19 @@ export function executor(store: EventStore, options: { remembered?: number } = {
     };
   }
 
-  return async (acts, envelope, state = []) => {
+  return async (acts, envelope, wanted = []) => {
+    const owner = randomUUID();
+    const state = wanted.map((change) =>
+      change.op === 'claim' ? { ...change, lookup: owner } : change,
+    );
     let certain = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const plans: { act: Act; known: Known; decided: Decided }[] = [];
       let guessed = false;
       try {
         for (const each of acts) {
-          const remembered = certain ? undefined : recall(memory, each);
-          guessed ||= remembered !== undefined;
+          const remembered = certain && !each.blind ? undefined : recall(memory, each);
+          guessed ||= remembered !== undefined && !each.blind;
           const known = remembered ?? (await load(each));
           if (each.expectedVersion !== undefined && each.expectedVersion !== known.revision + 1) {
             throw new DomainError('stale_version', 'the entity has changed in the meantime', {
@@ -141,17 +149,12 @@ export function executor(store: EventStore, options: { remembered?: number } = {
         continue;
       }
 
-      const writes = writing.map(({ act: { stream }, known, decided }) => ({
-        stream,
+      const writes = writing.map(({ act, known, decided }) => ({
+        stream: act.stream,
         firstRevision: known.revision + 1,
-        expectedRevision: known.revision < 0 ? ('none' as const) : known.revision,
+        expectedRevision: expected(act, known),
         events: decided.facts.map(
-          (fact): NewEvent => ({
-            id: randomUUID(),
-            type: fact.type,
-            data: fact.data,
-            metadata: envelope,
-          }),
+          (fact): NewEvent => ({ id: randomUUID(), ...storable(fact), metadata: envelope }),
         ),
       }));
       const rows = refusal ? [] : state;
@@ -171,6 +174,7 @@ export function executor(store: EventStore, options: { remembered?: number } = {
         }
       }
       for (const { act: each, known, decided } of plans) {
+        if (each.blind) continue;
         const recorded = refusal === undefined || refusal.act === each ? decided.facts : [];
         memory.set(each.stream, {
           state: each.fold(recorded, known.state),
@@ -184,8 +188,21 @@ export function executor(store: EventStore, options: { remembered?: number } = {
   };
 }
 
+/** @throws DomainError `invalid` for text that Postgres cannot keep, before any engine has taken it */
+function storable<T extends { readonly data: object }>(fact: T): T {
+  if (JSON.stringify(fact.data).includes('\\u0000')) {
+    throw new DomainError('invalid', 'text must not hold the character U+0000');
+  }
+  return fact;
+}
+
+function expected(act: Act, known: Known): ExpectedRevision {
+  if (act.blind) return 'any';
+  return known.revision < 0 ? 'none' : known.revision;
+}
+
 function recall(memory: LRUCache<string, Known>, act: Act): Known | undefined {
   const known = memory.get(act.stream);
   if (known) return known;
-  return act.fresh ? { state: act.initial, revision: -1 } : undefined;
+  return act.fresh || act.blind ? { state: act.initial, revision: -1 } : undefined;
 }

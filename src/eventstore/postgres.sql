@@ -28,7 +28,8 @@ create table if not exists state.entries (
 create index if not exists entries_lookup on state.entries (model, lookup) where lookup is not null;
 create index if not exists entries_expiry on state.entries (expires_at) where expires_at is not null;
 
--- Takes the claims of all requests but the refused; returns those that met a live row.
+-- Takes the claims of all requests but the refused; returns those that met a live row of another
+-- owner (`lookup`): who tries again after an unknown outcome meets their own.
 create or replace function state.claim(_changes jsonb, _refused integer[])
 returns table (request integer, model text, id text)
 language plpgsql as $$
@@ -45,7 +46,7 @@ begin
     select c.model, c.id, c.lookup, c.payload, c."expiresAt" from claim c
     on conflict (model, id) do update
       set lookup = excluded.lookup, payload = excluded.payload, expires_at = excluded.expires_at
-      where e.expires_at <= now()
+      where e.expires_at <= now() or e.lookup = excluded.lookup
     returning e.model, e.id
   )
   select c.request, c.model, c.id from claim c

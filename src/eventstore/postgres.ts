@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { coalesced } from '../platform/coalesce.ts';
+import { listen } from '../platform/listen.ts';
 import { isTransient } from '../platform/postgres.ts';
 import {
   type Appended,
@@ -122,8 +123,8 @@ export function postgresEventStore(options: {
 }): EventStore {
   const { pool } = options;
   const writer = new Writer(pool);
-  const wakes = new Wakes(pool);
   const closing = new AbortController();
+  const wakes = new Wakes(pool, closing.signal);
   let queue: Waiting[] = [];
   let flushing = false;
 
@@ -265,7 +266,6 @@ export function postgresEventStore(options: {
     async close() {
       closing.abort();
       writer.close();
-      wakes.close();
     },
   };
 }
@@ -399,13 +399,19 @@ class Writer {
 /** Wakes readers when the log grows: LISTEN, with a slow poll as the safety net. */
 class Wakes {
   readonly #sleepers = new Set<() => void>();
-  #listener: Promise<pg.PoolClient> | undefined;
+  #listening = false;
 
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly closing: AbortSignal,
+  ) {}
 
   /** Resolves at the next growth of the log, after a second at the latest, or when aborted. */
   next(signal: AbortSignal): Promise<void> {
-    this.#listener ??= this.#listen();
+    if (!this.#listening) {
+      this.#listening = true;
+      listen(this.pool, CHANNEL, () => this.#wakeAll(), this.closing);
+    }
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
@@ -420,31 +426,7 @@ class Wakes {
     });
   }
 
-  async #listen(): Promise<pg.PoolClient> {
-    try {
-      const client = await this.pool.connect();
-      client.on('notification', () => {
-        for (const wake of [...this.#sleepers]) wake();
-      });
-      client.once('error', () => {
-        client.release(true);
-        this.#listener = undefined;
-      });
-      await client.query(`listen ${CHANNEL}`);
-      return client;
-    } catch (error) {
-      this.#listener = undefined;
-      throw error;
-    }
-  }
-
-  close(): void {
-    const listener = this.#listener;
-    this.#listener = undefined;
-    listener?.then(
-      (client) => client.release(true),
-      () => undefined,
-    );
+  #wakeAll(): void {
     for (const wake of [...this.#sleepers]) wake();
   }
 }

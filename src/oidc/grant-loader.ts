@@ -1,15 +1,9 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
-import { covers } from '../domain/consent.ts';
+import { type Allowance, covers } from '../domain/consent.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { policyOf } from './clients.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
-
-interface Allowance {
-  readonly scopes: readonly string[];
-  readonly claims: readonly string[];
-  readonly resources: Readonly<Record<string, readonly string[]>>;
-}
 
 /** Claims that need no consent: they describe the sign-in, not the person. */
 const OF_THE_SIGN_IN = ['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss'];

@@ -15,8 +15,8 @@ export function defaultResource(reads: ProtocolReads) {
   return async (
     ctx: KoaContextWithOIDC,
     client: Client,
-    oneOf?: string[],
-  ): Promise<string | string[] | undefined> => {
+    oneOf?: readonly string[],
+  ): Promise<string | readonly string[] | undefined> => {
     if (oneOf) return oneOf;
     keepOfflineAccess(ctx, client);
     const scopes = await checkedScopes(reads, ctx, client);

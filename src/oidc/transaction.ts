@@ -114,7 +114,11 @@ async function envelopeOf(
       : unit.subject
         ? { type: 'user', id: unit.subject }
         : { type: 'system', id: 'anonymous' },
-    authentication: authenticated ? client.clientAuthMethod : unit.subject ? 'session' : 'none',
+    authentication: authenticated
+      ? (client.clientAuthMethod ?? 'none')
+      : unit.subject
+        ? 'session'
+        : 'none',
     source: unit.subject
       ? await subjectKeys.seal(unit.subject, source)
       : secrets.seal('source', source),

@@ -5,6 +5,9 @@ import { type AnyProjection, type Changes, type Projectable, project } from './p
 /** The schema of the read models that are in use. */
 export const READ_SCHEMA = 'read_1';
 
+/** The channel on which changes of announced read models are told to every node. */
+export const ANNOUNCEMENTS = 'muniment_announced';
+
 /**
  * The SQL that creates the read models and `apply`, the one function that writes them:
  * `apply(changes, refused)` with changes `{table: [{request, op, row}]}`. A change is applied only
@@ -13,7 +16,10 @@ export const READ_SCHEMA = 'read_1';
 export function readModelSql(schema: string, projections: readonly AnyProjection[]): string {
   return [
     `create schema if not exists ${schema};`,
-    `create table if not exists ${schema}.checkpoint (position bigint not null);`,
+    `create table if not exists ${schema}.checkpoint (
+       only boolean primary key default true check (only), position text not null);`,
+    `create or replace function ${schema}.announce() returns trigger
+     language plpgsql as $$ begin perform pg_notify('${ANNOUNCEMENTS}', tg_table_name); return null; end $$;`,
     ...projections.map((projection) => tableSql(schema, projection)),
     `create or replace function ${schema}.apply(_changes jsonb, _refused integer[]) returns void
      language plpgsql as $$ begin
@@ -22,15 +28,24 @@ export function readModelSql(schema: string, projections: readonly AnyProjection
   ].join('\n');
 }
 
-function tableSql(schema: string, { table, key, columns, indexes = [] }: AnyProjection): string {
+function tableSql(
+  schema: string,
+  { table, key, columns, indexes = [], announced }: AnyProjection,
+): string {
   const definitions = Object.entries(columns).map(([column, type]) => `${column} ${type}`);
+  const name = `${schema}.${table}`;
   return [
-    `create table if not exists ${schema}.${table} (
+    `create table if not exists ${name} (
        ${definitions.join(', ')}, revision integer not null, primary key (${key.join(', ')}));`,
     ...indexes.map(
-      (index, nth) =>
-        `create index if not exists ${table}_${nth + 1} on ${schema}.${table} ${index};`,
+      (index, nth) => `create index if not exists ${table}_${nth + 1} on ${name} ${index};`,
     ),
+    ...(announced
+      ? [
+          `create or replace trigger announce after insert or update or delete on ${name}
+           for each statement execute function ${schema}.announce();`,
+        ]
+      : []),
   ].join('\n');
 }
 

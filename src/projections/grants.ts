@@ -11,6 +11,7 @@ export interface GrantRow {
   readonly scopes: readonly string[];
   readonly claims: readonly string[];
   readonly resources: Readonly<Record<string, readonly string[]>>;
+  readonly declined: GrantTerms['declined'];
   readonly basis: GrantTerms['basis'];
   readonly opened_at: Instant;
   readonly revoked_at: Instant | null;
@@ -32,6 +33,7 @@ export const grants: Projection<
     scopes: 'jsonb not null',
     claims: 'jsonb not null',
     resources: 'jsonb not null',
+    declined: 'jsonb not null',
     basis: 'text not null',
     opened_at: 'timestamptz not null',
     revoked_at: 'timestamptz',
@@ -49,6 +51,7 @@ export const grants: Projection<
           scopes: data.scopes,
           claims: data.claims,
           resources: data.resources,
+          declined: data.declined,
           basis: data.basis,
           opened_at: at,
           revoked_at: null,
@@ -63,6 +66,7 @@ export const grants: Projection<
           scopes: data.scopes,
           claims: data.claims,
           resources: data.resources,
+          declined: data.declined,
         },
       },
     ],

@@ -27,8 +27,11 @@ export const protocolReadModels = [
   signingKeys,
 ] as const;
 
-/** Facts that no row shows: the claim on a user name is settled in its stream, and asked only there. */
-type Unshown = 'UsernameClaimed' | 'UsernameReleased';
+/**
+ * Facts that no row of the protocol shows: the claim on a user name is settled in its stream and
+ * asked only there, and failed sign-ins are for the audit trail.
+ */
+type Unshown = 'UsernameClaimed' | 'UsernameReleased' | 'SignInFailed';
 
 type AllFacts = {
   [D in keyof typeof deciders]: (typeof deciders)[D] extends Decider<infer _S, infer _W, infer F>

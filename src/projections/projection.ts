@@ -26,6 +26,8 @@ export interface Projection<Row extends object, Key extends keyof Row & string, 
   readonly columns: { readonly [C in keyof Row & string]: string };
   /** Index definitions: what follows `on <table>`. */
   readonly indexes?: readonly string[];
+  /** Every node is told of a change (Postgres NOTIFY): for what a server keeps in memory. */
+  readonly announced?: true;
   readonly on: { readonly [T in keyof F]: (told: Told<F[T]>) => readonly Change<Row, Key>[] };
 }
 
@@ -35,6 +37,7 @@ export interface AnyProjection {
   readonly key: readonly string[];
   readonly columns: Readonly<Record<string, string>>;
   readonly indexes?: readonly string[];
+  readonly announced?: true;
   readonly on: Readonly<Record<string, (told: Told<never>) => readonly unknown[]>>;
 }
 

@@ -144,7 +144,7 @@ function byKey<V>(
   key: keyof V & string,
   text: string,
 ): (key: string) => Promise<V | undefined> {
-  return coalesced<string, V | undefined>(async (keys) => {
+  const load = coalesced<string, V | undefined>(async (keys) => {
     const { rows } = await pool.query<Record<string, unknown>>({
       name: `read-${name}`,
       text,
@@ -152,5 +152,7 @@ function byKey<V>(
     });
     const found = new Map(rows.map((row) => [row[key] as string, row as V]));
     return keys.map((each) => found.get(each));
-  }) as (key: string) => Promise<V | undefined>;
+  });
+  // Postgres keeps no U+0000, so nothing is found by it; asking would fail everyone in the batch.
+  return async (each) => (each.includes('\0') ? undefined : load(each));
 }

@@ -14,6 +14,7 @@ export interface ScopeRow {
 
 export const scopes: Projection<ScopeRow, 'name', ScopeFacts> = {
   table: 'scopes',
+  announced: true,
   key: ['name'],
   columns: {
     name: 'text',

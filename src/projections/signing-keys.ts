@@ -14,6 +14,7 @@ export interface SigningKeyRow {
 
 export const signingKeys: Projection<SigningKeyRow, 'kid', SigningKeyFacts> = {
   table: 'signing_keys',
+  announced: true,
   key: ['kid'],
   columns: {
     kid: 'text',

@@ -1,5 +1,6 @@
 import type { AdapterPayload } from 'oidc-provider';
 import Provider from 'oidc-provider';
+import type { Allowance } from '../../domain/consent.ts';
 import { grant } from '../../domain/grant.ts';
 import type { GrantRow } from '../../projections/grants.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
@@ -19,14 +20,8 @@ export class GrantAdapter extends ModelAdapter {
     const unit = currentUnitOfWork();
     const known = await this.find(id);
     const allowance = {
-      scopes: scopeList(payload.openid?.scope),
-      claims: payload.openid?.claims ?? [],
-      resources: Object.fromEntries(
-        Object.entries(payload.resources ?? {}).map(([resource, scope]) => [
-          resource,
-          scopeList(scope as string),
-        ]),
-      ),
+      ...allowanceIn(payload as LibraryAllowance),
+      declined: allowanceIn((payload.rejected ?? {}) as LibraryAllowance),
     };
     if (known) {
       unit.wish(grant, id, { type: 'ExtendGrant', data: allowance });
@@ -62,22 +57,46 @@ export class GrantAdapter extends ModelAdapter {
 
 /** The library's record of a grant. It has no end of its own: its tokens, session and consent do. */
 export function grantPayload(row: GrantRow): AdapterPayload {
-  const resources = Object.entries(row.resources).map(([resource, scopes]) => [
-    resource,
-    scopes.join(' '),
-  ]);
   return {
     kind: 'Grant',
     jti: row.grant_id,
     iat: numericDate(row.opened_at),
     accountId: row.sub,
     clientId: row.client_id,
-    openid: {
-      ...(row.scopes.length > 0 ? { scope: row.scopes.join(' ') } : {}),
-      ...(row.claims.length > 0 ? { claims: [...row.claims] } : {}),
-    },
-    resources: Object.fromEntries(resources),
+    ...libraryAllowance(row),
+    rejected: libraryAllowance(row.declined),
   };
+}
+
+/** How oidc-provider writes down what is allowed: scopes as text, by resource. */
+interface LibraryAllowance {
+  readonly openid?: { readonly scope?: string; readonly claims?: readonly string[] };
+  readonly resources?: Readonly<Record<string, string>>;
+}
+
+function libraryAllowance({ scopes, claims, resources }: Allowance) {
+  return {
+    openid: {
+      ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+      ...(claims.length > 0 ? { claims: [...claims] } : {}),
+    },
+    resources: mapValues(resources, (names) => names.join(' ')),
+  };
+}
+
+function allowanceIn({ openid, resources = {} }: LibraryAllowance): Allowance {
+  return {
+    scopes: scopeList(openid?.scope),
+    claims: openid?.claims ?? [],
+    resources: mapValues(resources, scopeList),
+  };
+}
+
+function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  to: (value: A) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value)]));
 }
 
 function signsOut(): boolean {

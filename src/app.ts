@@ -1,0 +1,224 @@
+import http from 'node:http';
+import Koa from 'koa';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { type FirstRun, seed, systemEnvelope } from './commands/seed.ts';
+import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
+import { eventStoreDb } from './eventstore/eventstoredb.ts';
+import { type Execute, executor } from './eventstore/execute.ts';
+import { exclusively, migrateLog, postgresEventStore, writeState } from './eventstore/postgres.ts';
+import { graphqlMiddleware } from './graphql/server.ts';
+import { newSigningKey, SIGNING_ALGORITHMS } from './oidc/jwks.ts';
+import { createPages } from './oidc/pages/pages.ts';
+import { ProviderHost } from './oidc/provider.ts';
+import { signInLimits } from './oidc/sign-in-limits.ts';
+import type { Config } from './platform/config.ts';
+import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { accessLog, gracefulServer, requestIds } from './platform/http.ts';
+import { listen } from './platform/listen.ts';
+import { loadMasterKey } from './platform/master-key.ts';
+import { connectPostgres } from './platform/postgres.ts';
+import { Secrets } from './platform/secrets.ts';
+import { SubjectKeys } from './platform/subject-keys.ts';
+import {
+  ANNOUNCEMENTS,
+  inlineProjection,
+  migrateReadModels,
+  READ_SCHEMA,
+} from './projections/apply.ts';
+import { protocolReadModels } from './projections/index.ts';
+import { checkpoint, projectionProgress, runProjector } from './projections/projector.ts';
+import { ProtocolReads } from './projections/protocol-reads.ts';
+
+const SEED_LOCK = 746_630;
+/** Milliseconds a request waits for its own events to be projected, on EventStoreDB. */
+const PROJECTION_WAIT_MS = 5_000;
+/** Redirect URI of the demo client: examples/web-app. */
+const DEMO_REDIRECT_URI = 'http://localhost:8080/callback';
+
+/** The log with its read models, on whichever engine is configured. */
+export interface Engine {
+  readonly pool: pg.Pool;
+  readonly store: EventStore;
+  readonly execute: Execute;
+  /** About where the log ends, for showing progress. */
+  head(): Promise<Position>;
+  /** Resolves when the read models show a position; false when that takes too long. */
+  projected(position: Position): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the log: starts the embedded Postgres if none is configured, and brings the schemas up to
+ * date. With `project`, the read models are kept up to date from EventStoreDB as well.
+ */
+export async function openEngine(
+  config: Config,
+  log: Logger,
+  options: { project: boolean } = { project: true },
+): Promise<Engine> {
+  const embedded = config.databaseUrl
+    ? undefined
+    : await startEmbeddedPostgres({ dataDir: config.dataDir });
+  const pool = connectPostgres(config.databaseUrl ?? embedded?.connection ?? {});
+  const closing = new AbortController();
+  await migrateLog(pool);
+  await exclusively(pool, SEED_LOCK, (client) =>
+    migrateReadModels(client, READ_SCHEMA, protocolReadModels),
+  );
+  await SubjectKeys.migrate(pool);
+
+  let projected: Engine['projected'] = async () => true;
+  let store: EventStore;
+  let projector: Promise<void> | undefined;
+  if (config.eventStoreUrl) {
+    const wait = projectionProgress(pool, READ_SCHEMA, closing.signal);
+    projected = (position) => wait(position, PROJECTION_WAIT_MS);
+    store = eventStoreDb({
+      url: config.eventStoreUrl,
+      writeState: (changes) => writeState(pool, changes),
+      projected: async (position) => {
+        if (!(await projected(position))) log.warn({ position }, 'the projector is behind');
+      },
+    });
+    if (options.project) {
+      projector = runProjector({
+        pool,
+        store,
+        schema: READ_SCHEMA,
+        projections: protocolReadModels,
+        signal: closing.signal,
+        failed: (error) => log.error({ err: error }, 'the projector stopped, and starts again'),
+      });
+    }
+  } else {
+    store = postgresEventStore({ pool, inline: inlineProjection(protocolReadModels) });
+  }
+
+  return {
+    pool,
+    store,
+    execute: executor(store),
+    projected,
+    async head() {
+      if (config.eventStoreUrl) return (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0);
+      const { rows } = await pool.query(
+        'select coalesce(max(position), 0) as head from log.events',
+      );
+      return toPosition(rows[0].head);
+    },
+    async close() {
+      closing.abort();
+      await store.close();
+      await projector;
+      await pool.end();
+      await embedded?.stop();
+    },
+  };
+}
+
+export interface RunningServer {
+  readonly firstRun: FirstRun | undefined;
+  /** Finishes the requests under way, then stops. */
+  stop(): Promise<void>;
+}
+
+/** Starts the whole server: both listeners are open when this resolves. */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const secrets = new Secrets(await loadMasterKey(config));
+  const engine = await openEngine(config, log);
+  const closing = new AbortController();
+  try {
+    const { pool, store, execute } = engine;
+    const subjectKeys = new SubjectKeys(pool, secrets);
+    const reads = new ProtocolReads(pool);
+    const firstRun = await exclusively(pool, SEED_LOCK, async () => {
+      await ensureSigningKeys(reads, execute, secrets);
+      return seed(
+        { execute, store, secrets, subjectKeys },
+        { ...config, demoRedirectUri: config.demo ? DEMO_REDIRECT_URI : null },
+      );
+    });
+
+    const outer = [requestIds(), accessLog(log)];
+    const host = new ProviderHost({
+      issuer: config.issuer,
+      reads,
+      secrets,
+      subjectKeys,
+      execute,
+      outer,
+      pages: createPages(),
+      limits: await signInLimits(pool, (address) => secrets.keyedDigest('address', address)),
+      refreshTokenLeeway: config.refreshTokenLeeway,
+      trustProxy: config.trustProxy,
+    });
+    await host.refresh();
+    const refresh = () =>
+      host.refresh().catch((err) => log.error({ err }, 'keys and scopes could not be read'));
+    listen(pool, ANNOUNCEMENTS, refresh, closing.signal);
+
+    const admin = new Koa();
+    for (const middleware of outer) admin.use(middleware);
+    admin.use(health(engine));
+    admin.use(
+      await graphqlMiddleware({
+        pool,
+        store,
+        execute,
+        secrets,
+        subjectKeys,
+        issuer: config.issuer,
+        waitFor: async (position) => void (await engine.projected(position)),
+        log,
+        development: process.env.NODE_ENV !== 'production',
+      }),
+    );
+
+    const publicServer = await gracefulServer(http.createServer(host.handle), config);
+    const adminServer = await gracefulServer(http.createServer(admin.callback()), {
+      ...config,
+      port: config.adminPort,
+    });
+    return {
+      firstRun,
+      async stop() {
+        await Promise.all([publicServer.close(), adminServer.close()]);
+        closing.abort();
+        await engine.close();
+      },
+    };
+  } catch (error) {
+    closing.abort();
+    await engine.close();
+    throw error;
+  }
+}
+
+async function ensureSigningKeys(
+  reads: ProtocolReads,
+  execute: Execute,
+  secrets: Secrets,
+): Promise<void> {
+  const known = await reads.signingKeys();
+  for (const alg of SIGNING_ALGORITHMS) {
+    if (known.some((key) => key.alg === alg)) continue;
+    await execute([await newSigningKey(alg, secrets)], systemEnvelope());
+  }
+}
+
+/** Liveness, and readiness: whether the log and the read models can be reached. */
+function health({ pool }: Engine): Koa.Middleware {
+  return async (ctx, next) => {
+    if (ctx.path === '/health/live') ctx.body = { status: 'live' };
+    else if (ctx.path === '/health/ready') {
+      try {
+        await pool.query('select 1');
+        ctx.body = { status: 'ready' };
+      } catch {
+        ctx.status = 503;
+        ctx.body = { status: 'not ready', reasons: ['Postgres does not answer'] };
+      }
+    } else await next();
+  };
+}

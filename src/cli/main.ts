@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { ConfigError } from '../platform/config.ts';
+import { rebuildCommand } from './rebuild.ts';
+import { schemaCommand } from './schema.ts';
+import { serveCommand } from './serve.ts';
+
+const USAGE = `Usage: muniment <command>
+
+  serve     start the server
+  rebuild   drop the read models and build them anew from the log
+  schema    print the GraphQL schema of the Admin API
+
+Configuration is by environment variables; see README.md.
+`;
+
+const commands: Readonly<Record<string, () => Promise<void>>> = {
+  serve: serveCommand,
+  rebuild: rebuildCommand,
+  schema: schemaCommand,
+};
+
+const command = commands[process.argv[2] ?? ''];
+if (!command) {
+  process.stderr.write(USAGE);
+  process.exitCode = 2;
+} else {
+  try {
+    await command();
+  } catch (error) {
+    process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `muniment: ${error.message}` : String(error);
+}

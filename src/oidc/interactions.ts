@@ -1,0 +1,265 @@
+import type { Context, Middleware } from 'koa';
+import type Provider from 'oidc-provider';
+import type { Interaction } from 'oidc-provider';
+import { usernameDigest } from '../commands/users.ts';
+import { type Allowance, consent } from '../domain/consent.ts';
+import { signIns } from '../domain/sign-ins.ts';
+import { verifyPassword } from '../platform/passwords.ts';
+import { equals, type Secrets } from '../platform/secrets.ts';
+import type { SubjectKeys } from '../platform/subject-keys.ts';
+import type { KnownClient, ProtocolReads } from '../projections/protocol-reads.ts';
+import { readForm } from './form.ts';
+import { allow } from './grant-loader.ts';
+import { redirectOriginOf } from './pages/csp.ts';
+import { type Locale, negotiateLocale } from './pages/locale.ts';
+import type { ClientModel, ConsentResource, ConsentScope, FormModel } from './pages/models.ts';
+import { type Pages, send } from './pages/pages.ts';
+import type { SignInLimits } from './sign-in-limits.ts';
+import { currentUnitOfWork } from './unit-of-work.ts';
+
+export interface InteractionContext {
+  readonly provider: Provider;
+  readonly reads: ProtocolReads;
+  readonly secrets: Secrets;
+  readonly subjectKeys: SubjectKeys;
+  readonly pages: Pages;
+  readonly limits: SignInLimits;
+}
+
+/** The path of an interaction's page; its cookie is sent there only. */
+export const interactionPath = (uid: string) => `/interaction/${uid}`;
+const PATH = /^\/interaction\/([\w-]{20,64})$/;
+
+/** Scopes that come with any consent: without them the answer would not be OpenID Connect. */
+const INDISPENSABLE = ['openid'];
+
+/** The pages on which a person signs in and consents. Works without JavaScript: GET shows, POST acts. */
+export function interactions(context: InteractionContext): Middleware {
+  return async (ctx, next) => {
+    const uid = PATH.exec(ctx.path)?.[1];
+    if (!uid) return next();
+    const details = await context.provider.interactionDetails(ctx.req, ctx.res);
+    if (details.uid !== uid) ctx.throw(400, 'this is the page of another sign-in');
+    const page = await interactionPage(context, ctx, details);
+
+    if (ctx.method === 'GET' || ctx.method === 'HEAD') {
+      await (details.prompt.name === 'login' ? page.showSignIn() : page.showConsent());
+    } else if (ctx.method === 'POST') {
+      const form = await readForm(ctx);
+      if (!equals(form.get('csrf') ?? '', page.csrf))
+        ctx.throw(403, 'the form is not from this page');
+      const action = form.get('_action');
+      if (action === 'cancel' || action === 'deny') {
+        await page.finish({
+          error: 'access_denied',
+          error_description: 'End-User aborted interaction',
+        });
+      } else if (details.prompt.name === 'login') await page.signIn(form);
+      else await page.allow(form);
+    } else {
+      ctx.set('Allow', 'GET, HEAD, POST');
+      ctx.throw(405);
+    }
+  };
+}
+
+async function interactionPage(context: InteractionContext, ctx: Context, details: Interaction) {
+  const { provider, reads, secrets, subjectKeys, pages, limits } = context;
+  const params = details.params as Record<string, string | undefined>;
+  const client = await reads.client(params.client_id ?? '');
+  if (!client) ctx.throw(400, 'the client is gone');
+  const csrf = secrets.keyedDigest('csrf', details.uid);
+  const locale = negotiateLocale({
+    uiLocales: params.ui_locales,
+    acceptLanguage: ctx.get('Accept-Language'),
+  });
+  const shared: FormModel & ClientModel & { locale: Locale } = {
+    action: interactionPath(details.uid),
+    csrf,
+    locale,
+    redirectOrigin: params.redirect_uri ? redirectOriginOf(params.redirect_uri) : null,
+    ...presentation(client),
+  };
+
+  async function finish(result: Parameters<Provider['interactionResult']>[2]): Promise<void> {
+    const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, {
+      mergeWithLastSubmission: 'consent' in result,
+    });
+    ctx.status = 303;
+    ctx.redirect(returnTo);
+  }
+
+  function showSignIn(username = params.login_hint, error?: string): void {
+    const message = error && pages.text(locale, error);
+    send(
+      ctx,
+      pages.signIn({
+        ...shared,
+        cancelAction: shared.action,
+        username,
+        error: message ? { message } : null,
+      }),
+    );
+  }
+
+  async function signIn(form: URLSearchParams): Promise<void> {
+    const username = form.get('username') ?? '';
+    const name = usernameDigest(secrets, username);
+    const user = await reads.userByName(name);
+    const refuse = async (
+      reason: 'unknown_user' | 'wrong_password' | 'disabled' | 'rate_limited',
+    ) => {
+      currentUnitOfWork().wish(signIns, new Date().toISOString().slice(0, 10), {
+        type: 'RecordSignInFailure',
+        data: { usernameDigest: name, sub: user?.sub ?? null, reason },
+      });
+      const text =
+        reason === 'rate_limited'
+          ? 'signIn.error.tooManyAttempts'
+          : 'signIn.error.invalidCredentials';
+      showSignIn(username, text);
+    };
+
+    if (!(await limits.allows(name, ctx.ip))) return refuse('rate_limited');
+    const verifier = user?.password_verifier
+      ? await subjectKeys.open(user.sub, user.password_verifier)
+      : null;
+    const right = await verifyPassword(verifier, form.get('password') ?? '');
+    if (!user || !right || user.disabled_at) {
+      await limits.failed(name, ctx.ip);
+      return refuse(!user ? 'unknown_user' : right ? 'disabled' : 'wrong_password');
+    }
+    await limits.succeeded(name);
+    await finish({ login: { accountId: user.sub, amr: ['pwd'] } });
+  }
+
+  async function showConsent(): Promise<void> {
+    const { scopes, resources } = await askedFor();
+    const offline = scopes.some(({ name }) => name === 'offline_access');
+    send(
+      ctx,
+      pages.consent({
+        ...shared,
+        account: await accountName(),
+        scopes: scopes.filter(({ name }) => name !== 'offline_access'),
+        resources,
+        offline,
+      }),
+    );
+  }
+
+  async function allowed(form: URLSearchParams): Promise<void> {
+    const sub = details.session?.accountId;
+    if (!sub) ctx.throw(400, 'nobody is signed in');
+    const missing = await missingFrom(details, reads);
+    const chosen = new Set(form.getAll('scope'));
+    const agreed = (scope: string) =>
+      INDISPENSABLE.includes(scope) || scope === 'offline_access' || chosen.has(scope);
+    const given = {
+      scopes: missing.scopes.filter(agreed),
+      claims: missing.claims,
+      resources: filterValues(missing.resources, agreed),
+    };
+
+    const unit = currentUnitOfWork();
+    unit.subject = sub;
+    unit.sessionUid = details.session?.uid;
+    unit.grantBasis = 'consent';
+    const grant =
+      (details.grantId && (await provider.Grant.find(details.grantId))) ||
+      new provider.Grant({ accountId: sub, clientId: client?.client_id });
+    allow(grant, given);
+    const declined = missing.scopes.filter((scope) => !agreed(scope));
+    if (declined.length > 0) grant.rejectOIDCScope(declined.join(' '));
+    for (const [resource, scopes] of Object.entries(missing.resources)) {
+      const refused = scopes.filter((scope) => !agreed(scope));
+      if (refused.length > 0) grant.rejectResourceScope(resource, refused.join(' '));
+    }
+    const grantId = await grant.save();
+    unit.wish(consent, `${sub}.${client?.client_id}`, {
+      type: 'GrantConsent',
+      data: { sub, clientId: client?.client_id ?? '', ...given },
+    });
+    await finish({ consent: { grantId } });
+  }
+
+  async function askedFor(): Promise<{ scopes: ConsentScope[]; resources: ConsentResource[] }> {
+    const missing = await missingFrom(details, reads);
+    const described = async (name: string): Promise<ConsentScope> => {
+      const scope = await reads.scope(name);
+      const text = scope?.texts.find((each) => each.locale === locale) ?? scope;
+      return {
+        name,
+        displayName: text?.display_name ?? name,
+        description: text?.description,
+        required: INDISPENSABLE.includes(name),
+      };
+    };
+    const resources = Object.entries(missing.resources).map(async ([identifier, scopes]) => ({
+      displayName: (await reads.resource(identifier))?.display_name ?? identifier,
+      scopes: await Promise.all(scopes.map(described)),
+    }));
+    return {
+      scopes: await Promise.all(missing.scopes.map(described)),
+      resources: await Promise.all(resources),
+    };
+  }
+
+  async function accountName(): Promise<string> {
+    const sub = details.session?.accountId ?? '';
+    const user = await reads.user(sub);
+    const personal = user?.personal && (await subjectKeys.open(sub, user.personal));
+    const claims = personal ? JSON.parse(personal) : {};
+    return claims.name ?? claims.preferred_username ?? sub;
+  }
+
+  return { csrf, finish, showSignIn: () => showSignIn(), signIn, showConsent, allow: allowed };
+}
+
+/** What the consent prompt found not granted yet; all that is asked for when it was requested anew. */
+async function missingFrom(
+  { prompt, params }: Interaction,
+  reads: ProtocolReads,
+): Promise<Allowance> {
+  const details = prompt.details as {
+    missingOIDCScope?: string[];
+    missingOIDCClaims?: string[];
+    missingResourceScopes?: Record<string, string[]>;
+  };
+  const { missingOIDCScope, missingOIDCClaims: claims = [], missingResourceScopes } = details;
+  if (missingOIDCScope || missingResourceScopes) {
+    return { scopes: missingOIDCScope ?? [], claims, resources: missingResourceScopes ?? {} };
+  }
+  const scopes: string[] = [];
+  const resources: Record<string, string[]> = {};
+  const indicated = [params.resource ?? []].flat() as string[];
+  for (const name of String(params.scope ?? '')
+    .split(' ')
+    .filter(Boolean)) {
+    const on = (await reads.scope(name))?.resources ?? [];
+    if (on.length === 0) scopes.push(name);
+    for (const resource of on.filter((each) => indicated.includes(each))) {
+      resources[resource] = [...(resources[resource] ?? []), name];
+    }
+  }
+  return { scopes, claims, resources };
+}
+
+function presentation(client: KnownClient): ClientModel {
+  return {
+    clientName: client.display_name,
+    clientLogoUri: client.logo_uri,
+    clientUri: client.client_uri,
+    policyUri: client.policy_uri,
+    tosUri: client.tos_uri,
+  };
+}
+
+function filterValues(
+  lists: Readonly<Record<string, readonly string[]>>,
+  keep: (value: string) => boolean,
+): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(lists).map(([key, values]) => [key, values.filter(keep)]),
+  );
+}

@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Middleware } from 'koa';
+import Provider from 'oidc-provider';
+import type { Execute } from '../eventstore/execute.ts';
+import { compareSecretsByDigest } from './clients.ts';
+import { type ConfigurationContext, configuration } from './configuration.ts';
+import { interactions } from './interactions.ts';
+import { privateJwks } from './jwks.ts';
+import { negotiateLocale } from './pages/locale.ts';
+import { send } from './pages/pages.ts';
+import type { SignInLimits } from './sign-in-limits.ts';
+import { transaction } from './transaction.ts';
+
+export interface ProviderContext extends Omit<ConfigurationContext, 'jwks' | 'scopes'> {
+  readonly execute: Execute;
+  readonly limits: SignInLimits;
+  /** X-Forwarded-For of the nearest proxy may be believed. */
+  readonly trustProxy: boolean;
+  /** Runs around everything: request ids, access log. */
+  readonly outer: readonly Middleware[];
+}
+
+/**
+ * The OpenID provider. oidc-provider fixes its keys and identity scopes when it is made, so a change
+ * of either makes a new one; requests under way end on the old.
+ */
+export class ProviderHost {
+  #handle: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  #builtFrom = '';
+
+  constructor(private readonly context: ProviderContext) {}
+
+  /** Answers a request of the public listener. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (!this.#handle) throw new Error('the provider has not been built');
+    pinOrigin(request, this.context.issuer, this.context.trustProxy);
+    this.#handle(request, response);
+  };
+
+  /** Reads keys and scopes, and makes a new provider if they have changed. */
+  async refresh(): Promise<void> {
+    const { reads, secrets } = this.context;
+    const [keys, scopes] = await Promise.all([reads.signingKeys(), reads.scopes()]);
+    const from = JSON.stringify([keys, scopes]);
+    if (from === this.#builtFrom) return;
+    const jwks = privateJwks(keys, secrets);
+    this.#handle = build({ ...this.context, jwks, scopes });
+    this.#builtFrom = from;
+  }
+}
+
+function build(context: ProviderContext & ConfigurationContext) {
+  const provider = new Provider(context.issuer, configuration(context));
+  // Safe, because pinOrigin has put our own values into the headers this makes Koa believe.
+  provider.proxy = true;
+  provider.maxIpsCount = 1;
+  compareSecretsByDigest(provider);
+  for (const middleware of context.outer) provider.use(middleware);
+  provider.use(transaction(context));
+  provider.use(home(context));
+  provider.use(interactions({ ...context, provider }));
+  return provider.callback();
+}
+
+/** Links are made from the issuer, whatever Host or X-Forwarded-* a request carries. */
+function pinOrigin(request: IncomingMessage, issuer: string, trustProxy: boolean): void {
+  const { host, protocol } = new URL(issuer);
+  request.headers.host = host;
+  request.headers['x-forwarded-host'] = host;
+  request.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+  if (!trustProxy) delete request.headers['x-forwarded-for'];
+}
+
+function home({ pages, issuer }: ProviderContext): Middleware {
+  return async (ctx, next) => {
+    if (ctx.path !== '/' || ctx.method !== 'GET') return next();
+    const locale = negotiateLocale({ acceptLanguage: ctx.get('Accept-Language') });
+    send(ctx, pages.home({ locale, issuer }));
+  };
+}

@@ -1,0 +1,87 @@
+import type pg from 'pg';
+import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
+import { APPEND_LOCK, exclusively } from '../eventstore/postgres.ts';
+import { upcast } from '../eventstore/upcast.ts';
+import { applyEvents, migrateReadModels, READ_SCHEMA, readModelSql } from './apply.ts';
+import type { AnyProjection } from './projection.ts';
+import { checkpoint, PROJECTOR_LOCK, saveCheckpoint } from './projector.ts';
+
+/** Where the new read models grow while the old ones are in use. */
+const NEXT = 'read_next';
+
+export interface Rebuilt {
+  readonly events: number;
+  /** Rows that differ between the read models as they were and as the log tells them, by table. */
+  readonly differences: Readonly<Record<string, number>>;
+}
+
+/**
+ * Drops the read models and builds them anew from the log. They grow beside the old ones; only for
+ * the last few events, the comparison and the change-over are writers kept waiting.
+ * @param options.progress told after each batch
+ */
+export async function rebuild(options: {
+  pool: pg.Pool;
+  store: EventStore;
+  projections: readonly AnyProjection[];
+  progress?: (done: { events: number; position: Position }) => void;
+}): Promise<Rebuilt> {
+  const { pool, store, projections, progress } = options;
+  let events = 0;
+
+  async function catchUp(client: pg.ClientBase): Promise<void> {
+    const after = await checkpoint(client, NEXT);
+    const stop = new AbortController();
+    for await (const batch of store.subscribe({ after, signal: stop.signal })) {
+      const last = batch.at(-1);
+      if (!last) break;
+      await applyEvents(
+        client,
+        NEXT,
+        projections,
+        batch.map((event: RecordedEvent) => upcast(event)),
+      );
+      await saveCheckpoint(client, NEXT, last.position);
+      events += batch.length;
+      progress?.({ events, position: last.position });
+    }
+    stop.abort();
+  }
+
+  const client = await pool.connect();
+  try {
+    await client.query(`drop schema if exists ${NEXT} cascade`);
+    await client.query(readModelSql(NEXT, projections));
+    await catchUp(client);
+  } finally {
+    client.release(true);
+  }
+
+  return exclusively(pool, PROJECTOR_LOCK, async (last) => {
+    await last.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
+    await catchUp(last);
+    const differences = await compare(last, projections);
+    await last.query(`drop schema ${READ_SCHEMA} cascade`);
+    await last.query(`alter schema ${NEXT} rename to ${READ_SCHEMA}`);
+    await migrateReadModels(last, READ_SCHEMA, projections);
+    return { events, differences };
+  });
+}
+
+/** Counts, table by table, the rows that are in one of the two and not in the other. */
+async function compare(
+  client: pg.ClientBase,
+  projections: readonly AnyProjection[],
+): Promise<Record<string, number>> {
+  const differences: Record<string, number> = {};
+  for (const { table } of projections) {
+    const [old, next] = [READ_SCHEMA, NEXT].map(
+      (schema) => `select to_jsonb(t) from ${schema}.${table} t`,
+    );
+    const { rows } = await client.query<{ n: number }>(
+      `select count(*)::int as n from ((${old} except ${next}) union all (${next} except ${old})) d`,
+    );
+    if (rows[0] && rows[0].n > 0) differences[table] = rows[0].n;
+  }
+  return differences;
+}
