@@ -65,12 +65,8 @@ describe('a key for each person', () => {
       `insert into vault.subject_keys select 'mallory', key from vault.subject_keys where sub = 'ada'`,
     );
     await expect(keys.open('mallory', sealed)).rejects.toThrow();
-    await expect(
-      keys.open(
-        'ada',
-        sealed.replace(/.$/, (c) => (c === 'A' ? 'B' : 'A')),
-      ),
-    ).rejects.toThrow();
+    const tampered = sealed.slice(0, 30) + (sealed[30] === 'A' ? 'B' : 'A') + sealed.slice(31);
+    await expect(keys.open('ada', tampered)).rejects.toThrow();
   });
 });
 

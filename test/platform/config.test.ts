@@ -1,0 +1,202 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConfigError, loadConfig, settings } from '../../src/platform/config.ts';
+
+const KEY = Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 7 + 3) % 256));
+const production = {
+  DATABASE_URL: 'postgres://muniment:hunter2@db/muniment',
+  MASTER_KEY: KEY.toString('base64'),
+};
+
+function problemsOf(env: Record<string, string>): Record<string, string> {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return Object.fromEntries(error.problems.map((each) => [each.variable, each.message]));
+    }
+    throw error;
+  }
+  return {};
+}
+
+describe('loadConfig', () => {
+  test('needs nothing', () => {
+    expect(loadConfig({})).toEqual({
+      issuer: 'http://localhost:3000',
+      port: 3000,
+      adminPort: 3001,
+      host: '127.0.0.1',
+      dataDir: '.muniment',
+      databaseUrl: null,
+      eventStoreUrl: null,
+      masterKey: null,
+      trustProxy: false,
+      adminUsername: 'admin',
+      adminPassword: null,
+      adminClientSecret: null,
+      refreshTokenLeeway: 30,
+      logLevel: 'info',
+      demo: true,
+      shutdownTimeout: 10,
+    });
+  });
+
+  test('takes an empty variable for an absent one', () => {
+    const empty = Object.fromEntries(settings.map(({ variable }) => [variable, '']));
+    expect(loadConfig(empty)).toEqual(loadConfig({}));
+  });
+
+  test('reads every variable', () => {
+    const env = {
+      ...production,
+      ISSUER: 'https://login.example.com/auth',
+      PORT: '8080',
+      ADMIN_PORT: '8081',
+      HOST: '0.0.0.0',
+      DATA_DIR: '/var/lib/muniment',
+      EVENTSTORE_URL: 'esdb+discover://admin:changeit@one:2113,two:2113?tls=true',
+      TRUST_PROXY: 'true',
+      ADMIN_USERNAME: 'root of all',
+      ADMIN_PASSWORD: 'correct horse battery staple',
+      ADMIN_CLIENT_SECRET: 's'.repeat(32),
+      REFRESH_TOKEN_LEEWAY: '0',
+      LOG_LEVEL: 'debug',
+      DEMO: 'true',
+      SHUTDOWN_TIMEOUT: '25',
+    };
+    expect(Object.keys(env).sort()).toEqual(settings.map(({ variable }) => variable).sort());
+    expect(loadConfig(env)).toEqual({
+      issuer: env.ISSUER,
+      port: 8080,
+      adminPort: 8081,
+      host: '0.0.0.0',
+      dataDir: env.DATA_DIR,
+      databaseUrl: env.DATABASE_URL,
+      eventStoreUrl: env.EVENTSTORE_URL,
+      masterKey: KEY,
+      trustProxy: true,
+      adminUsername: env.ADMIN_USERNAME,
+      adminPassword: env.ADMIN_PASSWORD,
+      adminClientSecret: env.ADMIN_CLIENT_SECRET,
+      refreshTokenLeeway: 0,
+      logLevel: 'debug',
+      demo: true,
+      shutdownTimeout: 25,
+    });
+  });
+
+  test('reports every problem at once, each by its variable, and no value of a secret', () => {
+    const canary = 'canary-canary';
+    const env = {
+      ISSUER: 'http://login.example.com',
+      PORT: 'http',
+      ADMIN_PORT: '70000',
+      HOST: 'not a host',
+      DATABASE_URL: `mysql://u:${canary}@db/x`,
+      EVENTSTORE_URL: `kurrentdb://u:${canary}@db`,
+      MASTER_KEY: canary,
+      TRUST_PROXY: 'yes',
+      ADMIN_USERNAME: ' ',
+      ADMIN_PASSWORD: 'canary',
+      ADMIN_CLIENT_SECRET: canary,
+      REFRESH_TOKEN_LEEWAY: '-1',
+      LOG_LEVEL: 'loud',
+      DEMO: '1',
+      SHUTDOWN_TIMEOUT: '1.5',
+    };
+    expect(Object.keys(problemsOf(env)).sort()).toEqual(Object.keys(env).sort());
+    expect(() => loadConfig(env)).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('canary') }),
+    );
+    expect(() => loadConfig(env)).toThrow(
+      /^the configuration is not valid:\n {2}ISSUER must begin/,
+    );
+  });
+
+  test('reports a wrong port as that, and not as a wrong issuer', () => {
+    expect(problemsOf({ PORT: 'x' })).toEqual({ PORT: 'must be a whole number from 0 to 65535' });
+    expect(problemsOf({ PORT: '99999' })).toEqual({ PORT: 'must be at most 65535' });
+  });
+
+  test.each([
+    ['4000', 'http://localhost:4000'],
+    ['80', 'http://localhost'],
+  ])('lets the issuer on this machine follow port %s', (port, issuer) => {
+    expect(loadConfig({ PORT: port }).issuer).toBe(issuer);
+  });
+
+  test('keeps the two listeners apart, unless any free port will do', () => {
+    expect(problemsOf({ PORT: '3001' })).toEqual({ ADMIN_PORT: 'must not be the same as PORT' });
+    expect(problemsOf({ PORT: '0', ADMIN_PORT: '0', ISSUER: 'http://localhost:1' })).toEqual({});
+  });
+
+  test('asks for the master key where the database is not ours, and brings no demo there', () => {
+    expect(problemsOf({ DATABASE_URL: production.DATABASE_URL })).toEqual({
+      MASTER_KEY: expect.stringMatching(/32 random bytes.*required with DATABASE_URL/),
+    });
+    expect(loadConfig(production).demo).toBe(false);
+    expect(loadConfig({ ...production, DEMO: 'true' }).demo).toBe(true);
+    expect(loadConfig({ DEMO: 'false' }).demo).toBe(false);
+  });
+});
+
+describe('ISSUER', () => {
+  test.each([
+    'https://login.example.com',
+    'https://example.com:8443/realms/one',
+    'http://127.0.0.1:3000',
+    'http://[::1]:3000',
+    'http://auth.localhost:3000',
+  ])('may be %s', (issuer) => {
+    expect(loadConfig({ ISSUER: issuer }).issuer).toBe(issuer);
+  });
+
+  test.each([
+    ['login.example.com', /must be a URL/],
+    ['ftp://login.example.com', /must be a URL/],
+    ['http://login.example.com', /must begin with https/],
+    ['http://localhost.example.com', /must begin with https/],
+    ['http://127.0.0.1.example.com', /must begin with https/],
+    ['https://login.example.com/', /slash/],
+    ['https://login.example.com?x=1', /query/],
+    ['https://login.example.com#', /fragment/],
+    ['https://user@login.example.com', /user name/],
+    ['https://Login.example.com', /must be written https:\/\/login\.example\.com$/],
+    ['https://login.example.com:443', /must be written https:\/\/login\.example\.com$/],
+    ['https://login.example.com/a/../b', /must be written/],
+  ])('may not be %s', (issuer, message) => {
+    expect(problemsOf({ ISSUER: issuer })).toEqual({ ISSUER: expect.stringMatching(message) });
+  });
+});
+
+describe('MASTER_KEY', () => {
+  test.each([
+    KEY.toString('base64'),
+    KEY.toString('base64url'),
+    KEY.toString('hex'),
+    KEY.toString('hex').toUpperCase(),
+  ])('may be written %s', (written) => {
+    expect(loadConfig({ MASTER_KEY: written }).masterKey).toEqual(KEY);
+  });
+
+  test.each([
+    KEY.subarray(1).toString('base64'),
+    Buffer.concat([KEY, KEY]).toString('base64'),
+    KEY.subarray(1).toString('hex'),
+    '0'.repeat(64),
+    Buffer.alloc(32, 'secret').toString('base64'),
+    'a password that somebody thought up',
+  ])('may not be %s', (written) => {
+    expect(problemsOf({ MASTER_KEY: written })).toHaveProperty('MASTER_KEY');
+  });
+});
+
+describe('settings', () => {
+  test('describe every variable in a sentence, with the default it really has', () => {
+    for (const { variable, default: byDefault, description } of settings) {
+      expect(description).toMatch(/\.$/);
+      if (byDefault === null) continue;
+      expect(loadConfig({ [variable]: byDefault })).toEqual(loadConfig({}));
+    }
+  });
+});
