@@ -1,0 +1,278 @@
+import { addAbortSignal } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type AllStreamRecordedEvent,
+  ANY,
+  BACKWARDS,
+  END,
+  ErrorType,
+  EventStoreDBClient,
+  excludeSystemEvents,
+  FORWARDS,
+  isCommandError,
+  type JSONType,
+  jsonEvent,
+  NO_STREAM,
+  START,
+  type RecordedEvent as StoredEvent,
+  StreamNotFoundError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client';
+import {
+  type Envelope,
+  type EventStore,
+  LogUnavailable,
+  type Position,
+  type RecordedEvent,
+  type StateChange,
+  type StreamWrite,
+  toPosition,
+  WrongExpectedRevision,
+} from './event-store.ts';
+
+export interface EventStoreDbOptions {
+  /** Connection string: `esdb://…`, `esdb+discover://…`. Servers 23.10 and later. */
+  readonly url: string;
+  /** Writes technical rows, all or none. @throws ClaimTaken */
+  readonly writeState: (changes: readonly StateChange[]) => Promise<void>;
+  /** Resolves once the read models show a position, or a bounded wait is over. Never rejects. */
+  readonly projected: (position: Position) => Promise<void>;
+  /** Milliseconds within which an append or a read is answered, retries included: 10,000. */
+  readonly defaultDeadline?: number;
+}
+
+/** Events in one batch of a subscription, and events it holds that nobody has asked for yet. */
+const BATCH = 500;
+
+/** Part of the deadline after which one attempt counts as unanswered. */
+const ATTEMPT = 1 / 3;
+
+/** Takes its place among the events where the server says that what follows is live. */
+const CAUGHT_UP = Symbol('caught up');
+
+/** The server has decided: asking again would get the same answer. */
+const FINAL: ReadonlySet<ErrorType> = new Set([
+  ErrorType.WRONG_EXPECTED_VERSION,
+  ErrorType.STREAM_NOT_FOUND,
+  ErrorType.STREAM_DELETED,
+  ErrorType.ACCESS_DENIED,
+  ErrorType.INVALID_ARGUMENT,
+  ErrorType.MAXIMUM_APPEND_SIZE_EXCEEDED,
+  ErrorType.UNSUPPORTED,
+]);
+
+/**
+ * The log in EventStoreDB (KurrentDB), with technical rows and read models in Postgres.
+ *
+ * A commit is written in this order: the technical rows, then each stream, as given. Every stream is
+ * atomic; the commit is not. When its first stream has moved on, nothing stays but rows that were put
+ * or dropped (claims are let go). When a later one has, the streams before it stay written, and a
+ * caller that decides anew meets its own facts there: so at most one stream of a commit, the first,
+ * may be one that others write to; the rest should be new, or take `any` revision.
+ *
+ * An append that gets no answer is repeated with the same ids and the same expected revision, by
+ * which the server knows it again. With `any` it does so only from memory: if the server restarts in
+ * just that moment, the events may be there twice.
+ */
+export function eventStoreDb(options: EventStoreDbOptions): EventStore {
+  const { writeState, projected, defaultDeadline = 10_000 } = options;
+  const client = connect(options.url);
+  const closing = new AbortController();
+
+  async function write({ stream, expectedRevision, events }: StreamWrite): Promise<Position> {
+    const proposed = events.map(({ id, type, data, metadata }) =>
+      jsonEvent({ id, type, data: data as JSONType, metadata }),
+    );
+    try {
+      const { success, position } = await persist(defaultDeadline, (attempt) =>
+        client.appendToStream(stream, proposed, {
+          expectedRevision: revisionFor(expectedRevision),
+          requiresLeader: true,
+          deadline: attempt,
+        }),
+      );
+      // The connection string may ask for conflicts to be returned instead of thrown.
+      if (!success) throw new WrongExpectedRevision(stream);
+      if (!position) throw new LogUnavailable('the server does not tell positions');
+      return toPosition(position.commit);
+    } catch (error) {
+      if (error instanceof WrongExpectedVersionError) throw new WrongExpectedRevision(stream);
+      throw error;
+    }
+  }
+
+  async function* follow(
+    after: Position | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<RecordedEvent[]> {
+    const subscription = client.subscribeToAll(
+      { fromPosition: after ? positionFor(after) : START, filter: excludeSystemEvents() },
+      { highWaterMark: BATCH },
+    );
+    // Errors reach the loop below; one that comes after it must not end the process.
+    subscription.on('error', () => {});
+    subscription.on('caughtUp', () => subscription.push(CAUGHT_UP));
+    addAbortSignal(signal, subscription);
+    try {
+      for await (const first of subscription) {
+        let batch: RecordedEvent[] = [];
+        for (let next: unknown = first; next !== null; next = subscription.read()) {
+          if (next !== CAUGHT_UP) batch.push(recorded((next as typeof first).event));
+          if (next === CAUGHT_UP || batch.length === BATCH) {
+            if (batch.length > 0) yield batch;
+            if (next === CAUGHT_UP) yield [];
+            batch = [];
+          }
+        }
+        if (batch.length > 0) yield batch;
+      }
+    } finally {
+      subscription.unsubscribe().catch(() => {});
+    }
+  }
+
+  return {
+    async read(stream, { from, backwards = false, limit } = {}) {
+      const fromRevision = from === undefined ? (backwards ? END : START) : BigInt(from);
+      return persist(defaultDeadline, async (attempt) => {
+        const found = client.readStream(stream, {
+          fromRevision,
+          direction: backwards ? BACKWARDS : FORWARDS,
+          maxCount: limit,
+          requiresLeader: true,
+        });
+        found.on('error', () => {});
+        addAbortSignal(AbortSignal.timeout(attempt), found);
+        try {
+          const events: RecordedEvent[] = [];
+          for await (const { event } of found) events.push(recorded(event));
+          return events;
+        } catch (error) {
+          if (error instanceof StreamNotFoundError) return [];
+          throw error;
+        } finally {
+          found.cancel().catch(() => {});
+        }
+      });
+    },
+
+    async append({ streams, state = [] }) {
+      if (state.length > 0) await writeState(state);
+      let position: Position | null = null;
+      for (const each of streams) {
+        try {
+          position = await write(each);
+        } catch (error) {
+          const claims = state.filter(({ op }) => op === 'claim');
+          if (error instanceof WrongExpectedRevision && claims.length > 0) {
+            await writeState(claims.map(({ model, id }) => ({ op: 'drop', model, id })));
+          }
+          throw error;
+        }
+      }
+      if (position !== null) await projected(position);
+      return { position };
+    },
+
+    async *subscribe({ after, signal }) {
+      const ended = AbortSignal.any([signal, closing.signal]);
+      let delivered = after;
+      for (let failures = 0; !ended.aborted; failures++) {
+        try {
+          for await (const batch of follow(delivered, ended)) {
+            failures = 0;
+            delivered = batch.at(-1)?.position ?? delivered;
+            yield batch;
+          }
+        } catch (error) {
+          if (isFinal(error)) throw error;
+        }
+        await delay(pause(failures), undefined, { signal: ended }).catch(() => {});
+      }
+    },
+
+    async close() {
+      closing.abort();
+      await client.dispose();
+    },
+  };
+}
+
+/**
+ * Every append goes in a call of its own. The client would else share one call among all appends of
+ * the process, and then a connection that breaks can end the process: it rejects appends that wait on
+ * other connections, and fails on the replies that nobody waits for any more.
+ */
+function connect(url: string): EventStoreDBClient {
+  const client = EventStoreDBClient.connectionString(url);
+  Object.assign(client, { supports: async () => false });
+  return client;
+}
+
+/**
+ * Asks until the server answers, with growing pauses in between, and gives up at the deadline.
+ * @param ask gets the milliseconds that one attempt may take
+ * @throws LogUnavailable, or what the server decided
+ */
+async function persist<T>(deadline: number, ask: (attempt: number) => Promise<T>): Promise<T> {
+  const end = performance.now() + deadline;
+  for (let failures = 0; ; failures++) {
+    try {
+      const attempt = Math.ceil(Math.min(deadline * ATTEMPT, end - performance.now()));
+      return await within(attempt, ask(attempt));
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      const wait = pause(failures);
+      if (performance.now() + wait >= end) {
+        throw new LogUnavailable('EventStoreDB does not answer', { cause: error });
+      }
+      await delay(wait);
+    }
+  }
+}
+
+/** The client's own deadline does not cover finding a node and connecting to it. */
+async function within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const expiry = delay(milliseconds, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`no answer within ${milliseconds} ms`);
+  });
+  try {
+    return await Promise.race([answer, expiry]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/** Milliseconds to wait after so many failures: doubling up to two seconds, and never in step. */
+function pause(failures: number): number {
+  return Math.min(2_000, 25 * 2 ** failures) * (0.5 + Math.random() / 2);
+}
+
+function isFinal(error: unknown): boolean {
+  if (error instanceof Error && isCommandError(error)) return FINAL.has(error.type);
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+}
+
+function revisionFor(expected: StreamWrite['expectedRevision']) {
+  if (expected === 'none') return NO_STREAM;
+  return expected === 'any' ? ANY : BigInt(expected);
+}
+
+function positionFor(position: Position) {
+  return { commit: BigInt(position), prepare: BigInt(position) };
+}
+
+function recorded(event: StoredEvent | AllStreamRecordedEvent | undefined): RecordedEvent {
+  if (!event?.position) throw new LogUnavailable('the server does not tell positions');
+  return {
+    id: event.id,
+    type: event.type,
+    data: event.data as object,
+    metadata: event.metadata as unknown as Envelope,
+    stream: event.streamId,
+    revision: Number(event.revision),
+    position: toPosition(event.position.commit),
+    created: event.created.toISOString(),
+  };
+}
