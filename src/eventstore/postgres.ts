@@ -381,6 +381,7 @@ class Writer {
 
   async #connect(): Promise<pg.PoolClient> {
     const client = await this.pool.connect();
+    client.once('error', () => this.close());
     // One shape of call, whatever the size of the batch: planning it anew each time costs more.
     await client.query('set plan_cache_mode = force_generic_plan');
     return client;

@@ -17,7 +17,7 @@ export function readModelSql(schema: string, projections: readonly AnyProjection
   return [
     `create schema if not exists ${schema};`,
     `create table if not exists ${schema}.checkpoint (
-       only boolean primary key default true check (only), position text not null);`,
+       single boolean primary key default true check (single), position text not null);`,
     `create or replace function ${schema}.announce() returns trigger
      language plpgsql as $$ begin perform pg_notify('${ANNOUNCEMENTS}', tg_table_name); return null; end $$;`,
     ...projections.map((projection) => tableSql(schema, projection)),

@@ -90,7 +90,7 @@ export async function saveCheckpoint(
 ): Promise<void> {
   await client.query(
     `insert into ${schema}.checkpoint (position) values ($1)
-     on conflict (only) do update set position = excluded.position`,
+     on conflict (single) do update set position = excluded.position`,
     [position],
   );
 }
