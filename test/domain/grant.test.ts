@@ -20,6 +20,7 @@ const terms: GrantTerms = {
   scopes: ['openid', 'email'],
   claims: [],
   resources: { 'https://api.example': ['read'] },
+  declined: { scopes: ['address'], claims: [], resources: {} },
   basis: 'consent',
 };
 const open = { type: 'OpenGrant', data: terms } as const;
@@ -74,8 +75,10 @@ const refreshRevoked = (digest: string) =>
   ({ type: 'RefreshTokenRevoked', data: { digest } }) as const;
 
 describe('opening and extending', () => {
-  const wider = { scopes: ['email', 'phone'], claims: ['name'], resources: {} };
-  const extend = (wanted: typeof wider) => ({ type: 'ExtendGrant', data: wanted }) as const;
+  const nothing = { scopes: [], claims: [], resources: {}, declined: terms.declined };
+  const wider = { ...nothing, scopes: ['email', 'phone'], claims: ['name'] };
+  const extend = (wanted: GrantFacts['GrantExtended']) =>
+    ({ type: 'ExtendGrant', data: wanted }) as const;
 
   test('a grant is opened once', () => {
     given(grant).when(open).then(opened);
@@ -89,6 +92,7 @@ describe('opening and extending', () => {
         scopes: ['openid', 'email', 'phone'],
         claims: ['name'],
         resources: { 'https://api.example': ['read'] },
+        declined: terms.declined,
       },
     } as const;
     given(grant, opened).when(extend(wider)).then(extended);
@@ -97,8 +101,27 @@ describe('opening and extending', () => {
 
   test('what it allows already decides nothing', () => {
     given(grant, opened)
-      .when(extend({ scopes: ['email'], claims: [], resources: {} }))
+      .when(extend({ ...nothing, scopes: ['email'] }))
       .thenNothing();
+    given(grant, opened)
+      .when(extend({ ...nothing, declined: { scopes: [], claims: [], resources: {} } }))
+      .thenNothing();
+  });
+
+  test('what is declined is remembered beside what was declined before', () => {
+    const { scopes, claims, resources } = terms;
+    const more = { ...nothing, declined: { scopes: ['phone'], claims: ['name'], resources: {} } };
+    const extended = {
+      type: 'GrantExtended',
+      data: {
+        scopes,
+        claims,
+        resources,
+        declined: { scopes: ['address', 'phone'], claims: ['name'], resources: {} },
+      },
+    } as const;
+    given(grant, opened).when(extend(more)).then(extended);
+    given(grant, opened, extended).when(extend(more)).thenNothing();
   });
 });
 
@@ -313,7 +336,10 @@ describe('revoking the grant', () => {
   });
 
   test.each([
-    { type: 'ExtendGrant', data: { scopes: ['phone'], claims: [], resources: {} } } as const,
+    {
+      type: 'ExtendGrant',
+      data: { scopes: ['phone'], claims: [], resources: {}, declined: terms.declined },
+    } as const,
     { type: 'IssueAuthorizationCode', data: issued('c2', 0, 60) } as const,
     redeemCode(1),
     { type: 'IssueAccessToken', data: access('a2') } as const,

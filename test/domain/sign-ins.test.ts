@@ -1,6 +1,12 @@
-import { expect, test } from '@jest/globals';
-import { signInsStream } from '../../src/domain/sign-ins.ts';
+import { test } from '@jest/globals';
+import { signIns } from '../../src/domain/sign-ins.ts';
+import { given } from '../support/decider-spec.ts';
 
-test('failed sign-ins of a day share a stream', () => {
-  expect(signInsStream('2026-11-21')).toBe('sign-ins-2026-11-21');
+const failure = { usernameDigest: 'd1', sub: 'ada', reason: 'wrong_password' } as const;
+const record = { type: 'RecordSignInFailure', data: failure } as const;
+const failed = { type: 'SignInFailed', data: failure } as const;
+
+test('every failure is recorded, however many there were', () => {
+  given(signIns).when(record).then(failed);
+  given(signIns, failed, failed).when(record).then(failed);
 });

@@ -12,38 +12,38 @@ export function given<S, W, F extends Record<keyof F, object>>(
 ) {
   const state = fold(decider, past);
   return {
-    when(wish: Wish<W>) {
-      const outcome = () => decide(decider, wish, state);
-      return {
-        /** The wish is granted, with exactly these facts. */
-        // biome-ignore lint/suspicious/noThenProperty: a sentence is never awaited
-        then: (...facts: Fact<F>[]) => expect(outcome()).toStrictEqual({ facts }),
-        /** What was wished is true already. */
-        thenNothing: () => expect(outcome()).toStrictEqual({ facts: [] }),
-        /** Refused with this code and exactly this detail, and nothing recorded but `facts`. */
-        thenRefused(code: DomainErrorCode, expected: Detail & { facts?: Fact<F>[] } = {}) {
-          const { facts = [], ...detail } = expected;
-          const { refused, facts: proved } = refusal(outcome);
-          expect({ code: refused.code, detail: refused.detail, facts: proved }).toStrictEqual({
-            code,
-            detail,
-            facts,
-          });
-        },
-      };
-    },
+    when: (wish: Wish<W>) => ({
+      /** The wish is granted, with exactly these facts. */
+      // biome-ignore lint/suspicious/noThenProperty: a sentence is never awaited
+      then: (...facts: Fact<F>[]) => expect(attempt(decider, wish, state)).toStrictEqual({ facts }),
+      /** What was wished is true already. */
+      thenNothing: () => expect(attempt(decider, wish, state)).toStrictEqual({ facts: [] }),
+      /** Refused with this code and exactly this detail, and nothing recorded but `facts`. */
+      thenRefused(code: DomainErrorCode, expected: Detail & { facts?: Fact<F>[] } = {}) {
+        const { facts: proved, refused } = attempt(decider, wish, state);
+        const { facts = [], ...detail } = expected;
+        expect({ code: refused?.code, detail: refused?.detail, facts: proved }).toStrictEqual({
+          code,
+          detail,
+          facts,
+        });
+      },
+    }),
   };
 }
 
 type Detail = DomainError['detail'];
 
-function refusal(outcome: () => { facts: readonly object[]; refused?: DomainError }) {
+/** Puts a wish to a state; a refusal is returned, whichever way the decider expressed it. */
+export function attempt<S, W, F>(
+  decider: Decider<S, W, F>,
+  wish: Wish<W>,
+  state: S,
+): { facts: readonly Fact<F>[]; refused?: DomainError } {
   try {
-    const { facts, refused } = outcome();
-    if (!refused) throw new Error(`granted with ${JSON.stringify(facts)}`);
-    return { facts, refused };
+    return decide(decider, wish, state);
   } catch (error) {
-    if (!(error instanceof DomainError)) throw error;
-    return { facts: [], refused: error };
+    if (error instanceof DomainError) return { facts: [], refused: error };
+    throw error;
   }
 }

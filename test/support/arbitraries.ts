@@ -1,0 +1,331 @@
+import fc from 'fast-check';
+import type { ClientRegistration } from '../../src/domain/client.ts';
+import type { Decider, Wish } from '../../src/domain/decider.ts';
+import { streamOf } from '../../src/domain/decider.ts';
+import { deciders } from '../../src/domain/index.ts';
+
+type Deciders = typeof deciders;
+export type EntityName = keyof Deciders;
+
+type WishesOf<D> = D extends Decider<infer _S, infer W, infer _F> ? W : never;
+
+/** What can be wished of one entity. The first wish begins its life. */
+type WishArbitraries<W> = { readonly [T in keyof W]: fc.Arbitrary<W[T]> };
+
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record<T>(model, { noNullPrototype: true });
+
+const text = fc.constantFrom('', 'one', 'two', 'drei \u{1f511}', '"\'\\');
+const maybeText = fc.option(text);
+const nothing = fc.constant({});
+/** Names that somebody may well choose, and that every JavaScript object knows already. */
+const name = fc.constantFrom('red', 'blue', 'toString', '__proto__');
+const names = fc.uniqueArray(name);
+const scopes = fc.uniqueArray(fc.constantFrom('openid', 'email', 'orders'));
+const resources = fc.dictionary(name, scopes, { maxKeys: 2, noNullPrototype: true });
+const json = fc.dictionary(name, fc.jsonValue({ maxDepth: 1 }), {
+  maxKeys: 2,
+  noNullPrototype: true,
+});
+const lifetime = fc.option(fc.integer({ min: 1, max: 3600 }));
+/** Ten minutes of one morning, from so many minutes past eight. */
+const instantFrom = (minutes: number) =>
+  fc
+    .integer({ min: 0, max: 600 })
+    .map((seconds) => new Date(Date.UTC(2026, 0, 1, 8, minutes, seconds)).toISOString());
+const instant = instantFrom(0);
+const format = fc.constantFrom('reference', 'jwt');
+const roles = fc.uniqueArray(fc.constantFrom('auditor', 'operator'));
+const terms = { scopes, claims: names, resources };
+const declined = record(terms);
+
+/** Few, so that they meet again; the entity's own, as those of random values are. */
+const digestIn = (id: string, kind: string) =>
+  fc.constantFrom(1, 2).map((n) => `${kind} ${n} of ${id}`);
+
+const issuedIn = (id: string, kind: string) => ({
+  digest: digestIn(id, kind),
+  issuedAt: instant,
+  expiresAt: instantFrom(5),
+  scopes,
+  parameters: json,
+});
+
+const presentation = {
+  displayName: text,
+  clientUri: maybeText,
+  logoUri: maybeText,
+  policyUri: maybeText,
+  tosUri: maybeText,
+};
+const authenticationMethod = fc.constantFrom(
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+);
+const consentType = fc.constantFrom('explicit', 'implicit', 'external', 'systematic');
+const redirectUris = fc.subarray(['https://a.example', 'https://b.example']);
+const permissions = record({
+  grantTypes: fc.subarray(['authorization_code', 'refresh_token', 'client_credentials']),
+  responseTypes: fc.subarray(['code']),
+  scopes,
+});
+const requirements = record({ pkce: fc.boolean() });
+const tokenPolicy = record({
+  accessTokenFormat: format,
+  accessTokenLifetime: lifetime,
+  refreshTokenLifetime: lifetime,
+  authorizationCodeLifetime: lifetime,
+  idTokenLifetime: lifetime,
+});
+const jwks = fc.option(record({ keys: fc.array(json, { maxLength: 2 }) }));
+
+/** A registration of any kind; half of them are bent until they hold together. */
+const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
+  fc
+    .tuple(
+      fc.boolean(),
+      record({
+        ...presentation,
+        clientId: fc.constant(clientId),
+        clientType: fc.constantFrom('public', 'confidential'),
+        applicationType: fc.constantFrom('web', 'native'),
+        authenticationMethod,
+        consentType,
+        redirectUris,
+        postLogoutRedirectUris: redirectUris,
+        permissions,
+        requirements,
+        tokenPolicy,
+        jwks,
+      }),
+    )
+    .map(([asIs, it]) => (asIs ? it : coherent(it)));
+
+function coherent(it: ClientRegistration): ClientRegistration {
+  const open = it.clientType === 'public';
+  return {
+    ...it,
+    authenticationMethod: open ? 'none' : 'client_secret_basic',
+    redirectUris: ['https://a.example'],
+    permissions: {
+      ...it.permissions,
+      grantTypes: ['authorization_code', 'refresh_token'],
+      responseTypes: ['code'],
+    },
+    requirements: { pkce: open || it.requirements.pkce },
+  };
+}
+
+/** For every entity in THE LIST, every wish there is of it: a missing one is a compile error. */
+const wishes: {
+  readonly [D in EntityName]: (id: string) => WishArbitraries<WishesOf<Deciders[D]>>;
+} = {
+  client: (id) => ({
+    RegisterClient: registration(id),
+    ChangeClientPresentation: record(presentation),
+    ChangeClientRedirectUris: record({ redirectUris }),
+    ChangeClientPostLogoutRedirectUris: record({ postLogoutRedirectUris: redirectUris }),
+    ChangeClientPermissions: record({ permissions }),
+    ChangeClientRequirements: record({ requirements }),
+    ChangeClientConsentType: record({ consentType }),
+    ChangeClientTokenPolicy: record({ tokenPolicy }),
+    ChangeClientAuthenticationMethod: record({ authenticationMethod }),
+    ChangeClientKeys: record({ jwks }),
+    AddClientSecret: record({
+      secretId: name,
+      digest: digestIn(id, 'secret'),
+      description: text,
+      addedAt: instant,
+      expiresAt: fc.option(instant),
+    }),
+    RevokeClientSecret: record({ secretId: name }),
+    DisableClient: record({ reason: text }),
+    EnableClient: nothing,
+    RemoveClient: nothing,
+  }),
+
+  scope: (id) => ({
+    DefineScope: record({
+      name: fc.constant(id),
+      displayName: text,
+      description: text,
+      claims: names,
+      resources: names,
+    }),
+    DescribeScope: record({ displayName: text, description: text }),
+    LocalizeScope: record({
+      locale: name,
+      text: fc.option(record({ displayName: text, description: text })),
+    }),
+    ChangeScopeClaims: record({ claims: names }),
+    ChangeScopeResources: record({ resources: names }),
+    RemoveScope: nothing,
+  }),
+
+  apiResource: (id) => {
+    const policy = record({
+      accessTokenFormat: fc.option(format),
+      accessTokenLifetime: lifetime,
+    });
+    return {
+      DefineApiResource: record({
+        identifier: fc.constant(`https://${id}.example`),
+        displayName: text,
+        tokenPolicy: policy,
+      }),
+      RenameApiResource: record({ displayName: text }),
+      ChangeApiResourceTokenPolicy: record({ tokenPolicy: policy }),
+      RemoveApiResource: nothing,
+    };
+  },
+
+  user: (id) => ({
+    RegisterUser: record({
+      sub: fc.constant(id),
+      usernameDigest: digestIn(id, 'name'),
+      personal: text,
+      roles,
+    }),
+    ChangeUserClaims: record({ personal: text }),
+    ChangeUserRoles: record({ roles }),
+    SetPassword: record({ verifier: text }),
+    DisableUser: record({ reason: text }),
+    EnableUser: nothing,
+    EraseUser: nothing,
+  }),
+
+  username: () => ({
+    ClaimUsername: record({ sub: name }),
+    ReleaseUsername: record({ sub: name }),
+  }),
+
+  consent: (id) => {
+    const by = fc.constantFrom('user', 'administrator');
+    return {
+      GrantConsent: record({
+        sub: fc.constant(`sub of ${id}`),
+        clientId: fc.constant(`client of ${id}`),
+        ...terms,
+      }),
+      WithdrawConsent: record({ by }),
+    };
+  },
+
+  grant: (id) => ({
+    OpenGrant: record({
+      grantId: fc.constant(id),
+      sub: name,
+      clientId: name,
+      sessionUid: fc.option(name),
+      ...terms,
+      declined,
+      basis: fc.constantFrom('consent', 'implicit', 'external'),
+    }),
+    ExtendGrant: record({ ...terms, declined }),
+    IssueAuthorizationCode: record(issuedIn(id, 'code')),
+    RedeemAuthorizationCode: record({ digest: digestIn(id, 'code'), now: instant }),
+    IssueAccessToken: record({ ...issuedIn(id, 'access'), format, audience: maybeText }),
+    RevokeAccessToken: record({ digest: digestIn(id, 'access') }),
+    IssueRefreshToken: record({ ...issuedIn(id, 'refresh'), rotations: fc.nat(9) }),
+    RedeemRefreshToken: record({
+      digest: digestIn(id, 'refresh'),
+      successor: fc.option(digestIn(id, 'refresh')),
+      now: instant,
+      leeway: fc.constantFrom(0, 60),
+    }),
+    RevokeRefreshToken: record({ digest: digestIn(id, 'refresh') }),
+    RevokeGrant: record({ reason: fc.constantFrom('signed_out', 'administrator') }),
+  }),
+
+  clientToken: (id) => ({
+    IssueClientToken: record({
+      ...issuedIn(id, 'client'),
+      digest: fc.constant(id),
+      clientId: name,
+      format,
+      audience: maybeText,
+    }),
+    RevokeClientToken: record({ digest: fc.constant(id) }),
+  }),
+
+  session: (id) => {
+    const authentication = { authTime: instant, acr: maybeText, amr: names };
+    return {
+      StartSession: record({
+        uid: fc.constant(id),
+        sub: fc.constantFrom('ada', 'bob'),
+        ...authentication,
+      }),
+      ReauthenticateSession: record(authentication),
+      JoinSession: record({
+        clientId: name,
+        sid: name,
+        grantId: fc.option(name),
+        persistsLogout: fc.boolean(),
+      }),
+      LeaveSession: record({ clientId: name }),
+      EndSession: record({ reason: fc.constantFrom('signed_out', 'administrator') }),
+    };
+  },
+
+  signIns: (id) => ({
+    RecordSignInFailure: record({
+      usernameDigest: digestIn(id, 'name'),
+      sub: fc.option(name),
+      reason: fc.constantFrom('unknown_user', 'wrong_password', 'disabled', 'rate_limited'),
+    }),
+  }),
+
+  signingKey: (id) => ({
+    GenerateSigningKey: record({
+      kid: fc.constant(id),
+      alg: fc.constantFrom('ES256', 'EdDSA'),
+      publicJwk: json,
+      privateJwk: text,
+    }),
+    ActivateSigningKey: record({ now: instant }),
+    RetireSigningKey: record({ now: instant }),
+  }),
+};
+
+/** A decider and a wish, seen from outside, when their types no longer matter. */
+export type AnyDecider = Decider<unknown, Record<string, object>, Record<string, object>>;
+type AnyWish = Wish<Record<string, object>>;
+
+export const entityNames = Object.keys(deciders) as EntityName[];
+
+export function deciderOf(name: EntityName): AnyDecider {
+  return deciders[name] as unknown as AnyDecider;
+}
+
+/** A wish put to one entity. */
+export interface Step {
+  readonly name: EntityName;
+  readonly stream: string;
+  readonly wish: AnyWish;
+}
+
+/** Wishes for one entity: the one that begins its life, and any. */
+function stepsOf(name: EntityName, id: string) {
+  const all = Object.entries(wishes[name](id)).map(([type, arbitrary]) =>
+    (arbitrary as fc.Arbitrary<object>).map(
+      (data): Step => ({ name, stream: streamOf(deciders[name], id), wish: { type, data } }),
+    ),
+  );
+  return { first: all[0] as fc.Arbitrary<Step>, any: fc.oneof(...all) };
+}
+
+/** Wishes for some entities, mixed, in the order in which they are put; most are born first. */
+export function steps(
+  entities: readonly (readonly [name: EntityName, id: string])[],
+  maxLength: number,
+): fc.Arbitrary<Step[]> {
+  const all = entities.map(([name, id]) => stepsOf(name, id));
+  const births = fc.tuple(...all.map(({ first }) => fc.option(first, { freq: 9 })));
+  const lives = fc.array(fc.oneof(...all.map(({ any }) => any)), { maxLength, size: 'max' });
+  return fc
+    .tuple(births, lives)
+    .map(([born, lived]) => [...born.filter((step) => step !== null), ...lived]);
+}
