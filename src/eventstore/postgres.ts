@@ -362,8 +362,8 @@ class Writer {
   constructor(private readonly pool: pg.Pool) {}
 
   async query(values: unknown[]): Promise<Outcome[]> {
-    this.#client ??= this.#connect();
     try {
+      this.#client ??= this.#connect();
       const client = await this.#client;
       const { rows } = await client.query<Outcome>({
         name: 'log-append',
@@ -380,7 +380,10 @@ class Writer {
   }
 
   async #connect(): Promise<pg.PoolClient> {
-    const client = await this.pool.connect();
+    const client = await this.pool.connect().catch((error) => {
+      this.#client = undefined;
+      throw error;
+    });
     client.once('error', () => this.close());
     // One shape of call, whatever the size of the batch: planning it anew each time costs more.
     await client.query('set plan_cache_mode = force_generic_plan');

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { type EventStore, LogUnavailable } from '../../src/eventstore/event-store.ts';
+import { migrateLog, postgresEventStore } from '../../src/eventstore/postgres.ts';
+import { connectPostgres } from '../../src/platform/postgres.ts';
+import { newEvent, newEvents, newStream } from '../support/log-events.ts';
+import { createDatabase } from '../support/postgres.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { eventStoreContract } from './contract.ts';
+
+async function startLog() {
+  const database = await createDatabase();
+  const { host, port = 5432, ...connection } = new pg.Client(database.connection);
+  const proxy = await startTcpProxy(
+    host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port },
+  );
+  const pools: pg.Pool[] = [];
+  const stores: EventStore[] = [];
+  const open = async () => {
+    const { user, password, database: name } = connection;
+    const pool = connectPostgres({
+      host: '127.0.0.1',
+      port: proxy.port,
+      user,
+      password,
+      database: name,
+    });
+    pools.push(pool);
+    await migrateLog(pool);
+    const store = postgresEventStore({ pool });
+    stores.push(store);
+    return store;
+  };
+  return {
+    pools,
+    store: await open(),
+    anotherNode: open,
+    interrupt: () => proxy.interrupt(),
+    async stop() {
+      await Promise.all(stores.map((store) => store.close()));
+      await Promise.all(pools.map((pool) => pool.end()));
+      await proxy.stop();
+      await database.drop();
+    },
+  };
+}
+
+eventStoreContract('Postgres', startLog, { atomicAcrossStreams: true });
+
+describe('the log on Postgres', () => {
+  let log: Awaited<ReturnType<typeof startLog>>;
+  let pool: pg.Pool;
+
+  beforeAll(async () => {
+    log = await startLog();
+    pool = log.pools[0] as pg.Pool;
+  });
+
+  afterAll(() => log.stop());
+
+  test('numbers positions without a gap, in the order of commits, whoever appends', async () => {
+    const nodes = [log.store, await log.anotherNode()];
+    const guarded = newStream();
+    const attempts = Array.from({ length: 200 }, (_, nth) =>
+      (nodes[nth % 2] as EventStore).append({
+        // Every fifth loses: what it would have written leaves no hole.
+        streams: [
+          nth % 5 === 0
+            ? { stream: guarded, expectedRevision: 7, events: newEvents(2) }
+            : { stream: newStream(), expectedRevision: 'none', events: newEvents(2) },
+        ],
+      }),
+    );
+    const outcomes = await Promise.allSettled(attempts);
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(40);
+
+    const { rows } = await pool.query<{ position: number; created: string }>(
+      'select position, created from log.events order by position',
+    );
+    expect(rows.map(({ position }) => position)).toEqual(rows.map((_, nth) => nth + 1));
+    expect(rows.map(({ created }) => created)).toEqual(rows.map(({ created }) => created).sort());
+  });
+
+  test('one request that cannot be stored fails alone', async () => {
+    const good = () => ({
+      stream: newStream(),
+      expectedRevision: 'none' as const,
+      events: newEvents(1),
+    });
+    const bad = { ...good(), events: [{ ...newEvent(), data: { text: '\0' } }] };
+    const outcomes = await Promise.allSettled(
+      [good(), bad, good()].map((write) => log.store.append({ streams: [write] })),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await log.store.read(bad.stream)).toEqual([]);
+  });
+
+  test('read models are written in the transaction of the append, but for refused requests', async () => {
+    await pool.query('create table inlined (stream text, revision int)');
+    await pool.query(`create or replace function log.project(_changes jsonb, _refused integer[])
+      returns void language sql as $$
+        insert into inlined select c->'row'->>'stream', (c->'row'->>'revision')::int
+        from jsonb_array_elements(_changes->'inlined') c
+        where (c->>'request')::int <> all(_refused) $$`);
+    const store = postgresEventStore({
+      pool,
+      inline: (events) => [
+        [
+          'inlined',
+          events.map(({ stream, revision }) => ({ op: 'put', row: { stream, revision } })),
+        ],
+      ],
+    });
+    const stream = newStream();
+    const write = (expectedRevision: 'none' | number) =>
+      store.append({ streams: [{ stream, expectedRevision, events: newEvents(2) }] });
+    await write('none');
+    await expect(write(5)).rejects.toThrow('moved on');
+    await write(1);
+
+    const { rows } = await pool.query('select revision from inlined where stream = $1', [stream]);
+    expect(rows.map(({ revision }) => revision)).toEqual([0, 1, 2, 3]);
+    await store.close();
+  });
+
+  test('appends that wait together share a transaction', async () => {
+    const batches: number[] = [];
+    const store = postgresEventStore({
+      pool,
+      observe: ({ requests }) => batches.push(requests),
+    });
+    const appends = Array.from({ length: 50 }, () =>
+      store.append({
+        streams: [{ stream: newStream(), expectedRevision: 'none', events: newEvents(1) }],
+      }),
+    );
+    await Promise.all(appends);
+    expect(batches).toEqual([50]);
+    await store.close();
+  });
+
+  test('says that it is unavailable once it is closed', async () => {
+    const store = postgresEventStore({ pool });
+    await store.close();
+    const append = store.append({
+      streams: [{ stream: newStream(), expectedRevision: 'none', events: newEvents(1) }],
+    });
+    await expect(append).rejects.toThrow(LogUnavailable);
+  });
+});
