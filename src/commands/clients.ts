@@ -1,0 +1,296 @@
+import { createPublicKey } from 'node:crypto';
+import { z } from 'zod';
+import type { ClientRegistration, ClientSecret, ClientWishes } from '../domain/client.ts';
+import { client } from '../domain/client.ts';
+import type { Wish } from '../domain/decider.ts';
+import { DomainError } from '../domain/errors.ts';
+import type { Instant } from '../domain/ids.ts';
+import { act } from '../eventstore/execute.ts';
+import { digest, randomToken } from '../platform/secrets.ts';
+import { type Command, carryOut, expectedVersion, parse } from './command.ts';
+import { list, name, optional, orNull, reason, redirectUri, scopeToken, webUri } from './fields.ts';
+
+/** Grant types a client may be allowed: those the server offers. Implicit and password never are. */
+export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const;
+export const RESPONSE_TYPES = ['code'] as const;
+
+/** A secret in clear starts so: people and leak scanners recognise it. */
+const SECRET_PREFIX = 'mun_';
+/** Ids of people start so; a client by such a name could be taken for one (RFC 9700 §4.15). */
+const RESERVED_ID = /^usr_/;
+
+const clientId = z
+  .string()
+  .regex(/^[A-Za-z0-9._~-]{1,100}$/, 'must be 1 to 100 of the characters A-Z a-z 0-9 . _ ~ -')
+  .refine((id) => !RESERVED_ID.test(id), 'must not start with usr_');
+
+const seconds = (min: number, max: number) =>
+  orNull(z.int().min(min, `must be at least ${min} s`).max(max, `must be at most ${max} s`));
+
+const MINUTE = 60;
+const DAY = 86_400;
+
+const uris = list(redirectUri);
+
+const presentation = {
+  displayName: name(),
+  clientUri: orNull(webUri),
+  logoUri: orNull(webUri),
+  policyUri: orNull(webUri),
+  tosUri: orNull(webUri),
+};
+
+const permissions = z.object({
+  grantTypes: list(z.enum(GRANT_TYPES, { error: `must be one of ${GRANT_TYPES.join(', ')}` })),
+  responseTypes: list(
+    z.enum(RESPONSE_TYPES, { error: `must be one of ${RESPONSE_TYPES.join(', ')}` }),
+  ),
+  scopes: list(scopeToken, 500),
+});
+
+const requirements = z.object({ pkce: z.boolean() });
+
+const tokenPolicy = z.object({
+  accessTokenFormat: optional(z.enum(['reference', 'jwt']), 'reference'),
+  accessTokenLifetime: seconds(10, DAY),
+  refreshTokenLifetime: seconds(MINUTE, 400 * DAY),
+  authorizationCodeLifetime: seconds(10, 10 * MINUTE),
+  idTokenLifetime: seconds(10, DAY),
+});
+
+const consentType = z.enum(['explicit', 'implicit', 'external', 'systematic']);
+
+const authenticationMethod = z.enum([
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+]);
+
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+const publicKey = z.record(z.string(), z.unknown()).superRefine((jwk, context) => {
+  const message = keyProblem(jwk);
+  if (message) context.addIssue({ code: 'custom', message });
+});
+
+function keyProblem(jwk: Record<string, unknown>): string | null {
+  if (JSON.stringify(jwk).length > 8_000) return 'is too long for a key';
+  if (PRIVATE_MEMBERS.some((member) => member in jwk)) return 'must be a public key';
+  try {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey({
+      key: jwk,
+      format: 'jwk',
+    });
+    const weak = type === 'rsa' && (details?.modulusLength ?? 0) < 2048;
+    return weak ? 'must have a modulus of at least 2048 bits' : null;
+  } catch {
+    return 'must be an RSA, EC or OKP key (RFC 7517)';
+  }
+}
+
+const jwks = orNull(z.object({ keys: z.array(publicKey).min(1).max(20) }));
+
+const registrationInput = z.object({
+  /** A random one when absent. */
+  clientId: orNull(clientId),
+  clientType: z.enum(['public', 'confidential']),
+  applicationType: optional(z.enum(['web', 'native']), 'web'),
+  authenticationMethod: orNull(authenticationMethod),
+  consentType: optional(consentType, 'explicit'),
+  redirectUris: optional(uris, []),
+  postLogoutRedirectUris: optional(uris, []),
+  permissions: orNull(permissions),
+  requirements: optional(requirements, { pkce: true }),
+  tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
+  jwks,
+  ...presentation,
+});
+
+export type ClientRegistrationInput = z.input<typeof registrationInput>;
+
+/** What is left out takes the safest value that makes a working client. */
+function withDefaults(input: z.output<typeof registrationInput>): ClientRegistration {
+  const keyed = input.jwks ? 'private_key_jwt' : 'client_secret_basic';
+  const interactive = input.redirectUris.length > 0;
+  return {
+    ...input,
+    clientId: input.clientId ?? randomToken(16),
+    authenticationMethod:
+      input.authenticationMethod ?? (input.clientType === 'public' ? 'none' : keyed),
+    permissions: input.permissions ?? {
+      grantTypes: interactive ? ['authorization_code'] : ['client_credentials'],
+      responseTypes: interactive ? ['code'] : [],
+      scopes: interactive ? ['openid'] : [],
+    },
+  };
+}
+
+/** A client's id, and a new secret of it in clear: only ever here, the log has its digest. */
+export interface ClientWithSecret {
+  readonly clientId: string;
+  readonly secretId: string | null;
+  readonly secret: string | null;
+}
+
+/**
+ * Registers a client. One that authenticates with a secret gets its first: a random one, or the
+ * `secret` an operator brings along (which then must be hard to guess).
+ * @throws DomainError `already_exists`, `invalid`
+ */
+export const registerClient: Command<
+  ClientRegistrationInput & { readonly secret?: string },
+  ClientWithSecret
+> = async (context, input, envelope) => {
+  const registration = withDefaults(parse(registrationInput, input));
+  const { clientId } = registration;
+  const wishes: Wish<ClientWishes>[] = [{ type: 'RegisterClient', data: registration }];
+  if (!registration.authenticationMethod.startsWith('client_secret_')) {
+    const acts = [act(client, clientId, wishes)];
+    return carryOut(context, acts, envelope, { clientId, secretId: null, secret: null });
+  }
+
+  const made = makeSecret(envelope.at, input.secret);
+  wishes.push({ type: 'AddClientSecret', data: made.fact });
+  try {
+    // Version 0: a repetition must not end in a second secret for the client that is there.
+    return await carryOut(
+      context,
+      [act(client, clientId, wishes, { expectedVersion: 0 })],
+      envelope,
+      { clientId, secretId: made.fact.secretId, secret: made.secret },
+    );
+  } catch (error) {
+    if (!(error instanceof DomainError && error.code === 'stale_version')) throw error;
+    throw new DomainError('already_exists', `client ${clientId} exists already`, {
+      field: 'clientId',
+    });
+  }
+};
+
+const secretInput = z.object({
+  clientId,
+  description: optional(name(), 'secret'),
+  expiresAt: orNull(z.iso.datetime({ offset: true, message: 'must be an ISO 8601 instant' })),
+  expectedVersion,
+});
+
+/** Adds a random secret beside those the client has, so that it can be rolled over. */
+export const addClientSecret: Command<z.input<typeof secretInput>, ClientWithSecret> = async (
+  context,
+  raw,
+  envelope,
+) => {
+  const input = parse(secretInput, raw);
+  const expiresAt = input.expiresAt && new Date(input.expiresAt).toISOString();
+  if (expiresAt && expiresAt <= envelope.at) {
+    throw new DomainError('invalid', 'must be in the future', { field: 'expiresAt' });
+  }
+  const { fact, secret } = makeSecret(envelope.at, undefined, input.description, expiresAt);
+  return carryOut(
+    context,
+    [act(client, input.clientId, [{ type: 'AddClientSecret', data: fact }], input)],
+    envelope,
+    { clientId: input.clientId, secretId: fact.secretId, secret },
+  );
+};
+
+function makeSecret(
+  addedAt: Instant,
+  given?: string,
+  description = 'first secret',
+  expiresAt: Instant | null = null,
+): { secret: string; fact: ClientSecret } {
+  if (given !== undefined && !/^[\x21-\x7e]{32,256}$/.test(given)) {
+    throw new DomainError('invalid', 'must be 32 to 256 printable ASCII characters', {
+      field: 'secret',
+    });
+  }
+  const secret = given ?? SECRET_PREFIX + randomToken();
+  return {
+    secret,
+    fact: { secretId: randomToken(9), digest: digest(secret), description, addedAt, expiresAt },
+  };
+}
+
+/** A command that puts one wish to a client that is there. */
+function wish<Output extends { clientId: string; expectedVersion?: number }, Input>(
+  schema: z.ZodType<Output, Input>,
+  make: (input: Output) => Wish<ClientWishes>,
+): Command<Input, { clientId: string }> {
+  return async (context, raw, envelope) => {
+    const input = parse(schema, raw);
+    const acts = [act(client, input.clientId, [make(input)], input)];
+    return carryOut(context, acts, envelope, { clientId: input.clientId });
+  };
+}
+
+const target = { clientId, expectedVersion };
+
+export const changeClientPresentation = wish(
+  z.object({ ...target, ...presentation }),
+  ({ displayName, clientUri, logoUri, policyUri, tosUri }) => ({
+    type: 'ChangeClientPresentation',
+    data: { displayName, clientUri, logoUri, policyUri, tosUri },
+  }),
+);
+
+export const changeClientRedirectUris = wish(
+  z.object({ ...target, redirectUris: uris }),
+  ({ redirectUris }) => ({ type: 'ChangeClientRedirectUris', data: { redirectUris } }),
+);
+
+export const changeClientPostLogoutRedirectUris = wish(
+  z.object({ ...target, postLogoutRedirectUris: uris }),
+  ({ postLogoutRedirectUris }) => ({
+    type: 'ChangeClientPostLogoutRedirectUris',
+    data: { postLogoutRedirectUris },
+  }),
+);
+
+export const changeClientPermissions = wish(
+  z.object({ ...target, permissions }),
+  ({ permissions }) => ({ type: 'ChangeClientPermissions', data: { permissions } }),
+);
+
+export const changeClientRequirements = wish(
+  z.object({ ...target, requirements }),
+  ({ requirements }) => ({ type: 'ChangeClientRequirements', data: { requirements } }),
+);
+
+export const changeClientConsentType = wish(
+  z.object({ ...target, consentType }),
+  ({ consentType }) => ({ type: 'ChangeClientConsentType', data: { consentType } }),
+);
+
+export const changeClientTokenPolicy = wish(
+  z.object({ ...target, tokenPolicy }),
+  ({ tokenPolicy }) => ({ type: 'ChangeClientTokenPolicy', data: { tokenPolicy } }),
+);
+
+export const changeClientAuthenticationMethod = wish(
+  z.object({ ...target, authenticationMethod }),
+  ({ authenticationMethod }) => ({
+    type: 'ChangeClientAuthenticationMethod',
+    data: { authenticationMethod },
+  }),
+);
+
+export const changeClientKeys = wish(z.object({ ...target, jwks }), ({ jwks }) => ({
+  type: 'ChangeClientKeys',
+  data: { jwks },
+}));
+
+export const revokeClientSecret = wish(
+  z.object({ ...target, secretId: name(100) }),
+  ({ secretId }) => ({ type: 'RevokeClientSecret', data: { secretId } }),
+);
+
+export const disableClient = wish(z.object({ ...target, reason }), ({ reason }) => ({
+  type: 'DisableClient',
+  data: { reason },
+}));
+
+export const enableClient = wish(z.object(target), () => ({ type: 'EnableClient', data: {} }));
+
+export const removeClient = wish(z.object(target), () => ({ type: 'RemoveClient', data: {} }));

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import type { Wish } from '../domain/decider.ts';
+import type { ScopeWishes } from '../domain/scope.ts';
+import { scope } from '../domain/scope.ts';
+import { act } from '../eventstore/execute.ts';
+import { type Command, carryOut, expectedVersion, parse } from './command.ts';
+import { list, name, optional, orNull, prose, resourceIdentifier, scopeToken } from './fields.ts';
+
+const text = { displayName: name(), description: optional(prose(), '') };
+const claims = list(name(100));
+const resources = list(resourceIdentifier);
+const target = { name: scopeToken, expectedVersion };
+
+/** A language as BCP 47 writes it: `de-at` becomes `de-AT`. */
+const locale = z
+  .string()
+  .max(35, 'must not be longer than 35 characters')
+  .transform((tag, context) => {
+    try {
+      return new Intl.Locale(tag).toString();
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a language tag (BCP 47)' });
+      return z.NEVER;
+    }
+  });
+
+/** A command that puts one wish to a scope. */
+function wish<Output extends { name: string; expectedVersion?: number }, Input>(
+  schema: z.ZodType<Output, Input>,
+  make: (input: Output) => Wish<ScopeWishes>,
+): Command<Input, { name: string }> {
+  return async (context, raw, envelope) => {
+    const input = parse(schema, raw);
+    const acts = [act(scope, input.name, [make(input)], input)];
+    return carryOut(context, acts, envelope, { name: input.name });
+  };
+}
+
+export const defineScope = wish(
+  z.object({
+    name: scopeToken.refine((name) => name !== '*', 'must not be *, which stands for every scope'),
+    ...text,
+    claims: optional(claims, []),
+    resources: optional(resources, []),
+  }),
+  ({ name, displayName, description, claims, resources }) => ({
+    type: 'DefineScope',
+    data: { name, displayName, description, claims, resources },
+  }),
+);
+
+export const describeScope = wish(
+  z.object({ ...target, ...text }),
+  ({ displayName, description }) => ({
+    type: 'DescribeScope',
+    data: { displayName, description },
+  }),
+);
+
+/** `text: null` takes the translation away. */
+export const localizeScope = wish(
+  z.object({ ...target, locale, text: orNull(z.object(text)) }),
+  ({ locale, text }) => ({ type: 'LocalizeScope', data: { locale, text } }),
+);
+
+export const changeScopeClaims = wish(z.object({ ...target, claims }), ({ claims }) => ({
+  type: 'ChangeScopeClaims',
+  data: { claims },
+}));
+
+export const changeScopeResources = wish(z.object({ ...target, resources }), ({ resources }) => ({
+  type: 'ChangeScopeResources',
+  data: { resources },
+}));
+
+export const removeScope = wish(z.object(target), () => ({ type: 'RemoveScope', data: {} }));

@@ -1,0 +1,152 @@
+import {
+  Arg,
+  Ctx,
+  Field,
+  FieldResolver,
+  InputType,
+  Int,
+  Mutation,
+  ObjectType,
+  Resolver,
+  Root,
+} from 'type-graphql';
+import * as commands from '../commands/api-resources.ts';
+import type { Command } from '../commands/command.ts';
+import type { TokenFormat as Format } from '../domain/client.ts';
+import { digest } from '../platform/secrets.ts';
+import { ApiResource } from './api-resource.ts';
+import { demand, EVERYTHING, Requires } from './authorize.ts';
+import { TokenFormat } from './client-enums.ts';
+import type { GraphContext } from './context.ts';
+import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
+import { ADMIN_AUDIENCE } from './principal.ts';
+
+@InputType({
+  description:
+    'How access tokens for an API resource are made; null leaves it to the client or server.',
+})
+export class ApiResourceTokenPolicyInput {
+  @Field(() => TokenFormat, { nullable: true, description: 'Form of the access tokens.' })
+  readonly accessTokenFormat?: Format | null;
+
+  @Field(() => Int, { nullable: true, description: 'Their lifetime: 10 s to a day.' })
+  readonly accessTokenLifetime?: number | null;
+}
+
+@InputType({ description: 'An API resource to define.' })
+export class ApiResourceDefineInput extends IdempotentInput {
+  @Field(() => String, {
+    description: 'The resource indicator: an absolute URI without fragment (RFC 8707 §2).',
+  })
+  readonly identifier!: string;
+
+  @Field(() => String, { description: 'What people see it called.' })
+  readonly displayName!: string;
+
+  @Field(() => ApiResourceTokenPolicyInput, {
+    nullable: true,
+    description: 'How access tokens for it are made; left to the client or server when absent.',
+  })
+  readonly tokenPolicy?: ApiResourceTokenPolicyInput | null;
+}
+
+@InputType()
+abstract class ApiResourceInput extends VersionedInput {
+  @Field(() => String, { description: 'The API resource’s identifier.' })
+  readonly identifier!: string;
+}
+
+@InputType({ description: 'A new name of an API resource.' })
+export class ApiResourceRenameInput extends ApiResourceInput {
+  @Field(() => String, { description: 'What people see it called.' })
+  readonly displayName!: string;
+}
+
+@InputType({ description: 'A new token policy of an API resource.' })
+export class ApiResourceTokenPolicyChangeInput extends ApiResourceInput {
+  @Field(() => ApiResourceTokenPolicyInput, {
+    description: 'How access tokens for it are made from now on.',
+  })
+  readonly tokenPolicy!: ApiResourceTokenPolicyInput;
+}
+
+@InputType({ description: 'An API resource that shall no longer be there.' })
+export class ApiResourceRemoveInput extends ApiResourceInput {}
+
+@ObjectType({ description: 'The outcome of a mutation of an API resource.' })
+export class ApiResourcePayload extends Payload {
+  @Field(() => String, { nullable: true, description: 'The API resource’s identifier.' })
+  readonly identifier?: string | null;
+}
+
+@Resolver(() => ApiResourcePayload)
+export class ApiResourcePayloadResolver {
+  @Requires('resources', 'read')
+  @FieldResolver(() => ApiResource, {
+    nullable: true,
+    description: 'The API resource as it is now; null when there is none.',
+  })
+  apiResource(
+    @Root() { identifier }: ApiResourcePayload,
+    @Ctx() { loaders }: GraphContext,
+  ): Promise<object | null> | null {
+    return identifier ? loaders.apiResources.load(digest(identifier)) : null;
+  }
+}
+
+/** Who changes this very API's tokens can lock everybody out. */
+async function change<Input extends IdempotentInput & { readonly identifier: string }>(
+  context: GraphContext,
+  mutation: string,
+  input: Input,
+  command: Command<Input, { identifier: string }>,
+): Promise<ApiResourcePayload> {
+  const { identifier } = input;
+  if (identifier === ADMIN_AUDIENCE) demand(context.principal.scopes, [EVERYTHING]);
+  return perform(context, { mutation, input, command, about: { identifier } });
+}
+
+@Resolver()
+export class ApiResourceMutations {
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourcePayload, { description: 'Defines an API resource.' })
+  apiResourceDefine(
+    @Arg('input', () => ApiResourceDefineInput, theInput) input: ApiResourceDefineInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourcePayload> {
+    return change(context, 'apiResourceDefine', input, commands.defineApiResource);
+  }
+
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourcePayload, { description: 'Changes what an API resource is called.' })
+  apiResourceRename(
+    @Arg('input', () => ApiResourceRenameInput, theInput) input: ApiResourceRenameInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourcePayload> {
+    return change(context, 'apiResourceRename', input, commands.renameApiResource);
+  }
+
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourcePayload, {
+    description: 'Changes how access tokens for an API resource are made.',
+  })
+  apiResourceTokenPolicyChange(
+    @Arg('input', () => ApiResourceTokenPolicyChangeInput, theInput)
+    input: ApiResourceTokenPolicyChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourcePayload> {
+    const command = commands.changeApiResourceTokenPolicy;
+    return change(context, 'apiResourceTokenPolicyChange', input, command);
+  }
+
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourcePayload, {
+    description: 'Removes an API resource. It can be defined again.',
+  })
+  apiResourceRemove(
+    @Arg('input', () => ApiResourceRemoveInput, theInput) input: ApiResourceRemoveInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourcePayload> {
+    return change(context, 'apiResourceRemove', input, commands.removeApiResource);
+  }
+}

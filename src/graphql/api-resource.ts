@@ -1,0 +1,192 @@
+import {
+  Arg,
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  FieldResolver,
+  InputType,
+  Int,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
+import {
+  type ApiResourceFacts,
+  type ApiResourceState,
+  type ApiResourceWishes,
+  apiResource,
+} from '../domain/api-resource.ts';
+import { digest } from '../platform/secrets.ts';
+import { type ApiResourceRow, apiResources } from '../projections/api-resources.ts';
+import { type Condition, contains, type Revised } from '../projections/page.ts';
+import { Requires } from './authorize.ts';
+import { TokenFormat } from './client-enums.ts';
+import type { GraphContext } from './context.ts';
+import { searchable } from './errors.ts';
+import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { Node } from './node.ts';
+import {
+  type Connection,
+  connectionOf,
+  list,
+  OrderDirection,
+  PageArgs,
+  pageComplexity,
+} from './page.ts';
+import { minPosition, reach } from './position.ts';
+import { DateTimeScalar, PositionScalar } from './scalars.ts';
+
+@ObjectType({
+  description:
+    'How access tokens for an API resource are made; null leaves it to the client or server.',
+})
+export class ApiResourceTokenPolicy {
+  @Field(() => TokenFormat, { nullable: true, description: 'Form of the access tokens.' })
+  readonly accessTokenFormat!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of the access tokens in seconds.' })
+  readonly accessTokenLifetime!: number | null;
+}
+
+@ObjectType({ implements: Node, description: 'An API that takes access tokens (RFC 8707).' })
+export class ApiResource extends Node {
+  @Field(() => String, { description: 'The resource indicator, and the audience of its tokens.' })
+  readonly identifier!: string;
+
+  @Field(() => String, { name: 'displayName', description: 'What people see it called.' })
+  readonly display_name!: string;
+
+  @Field(() => ApiResourceTokenPolicy, {
+    name: 'tokenPolicy',
+    description: 'How access tokens for it are made.',
+  })
+  readonly token_policy!: ApiResourceTokenPolicy;
+
+  @Field(() => DateTimeScalar, { name: 'createdAt', description: 'When it was defined.' })
+  readonly created_at!: string;
+
+  @Field(() => DateTimeScalar, { name: 'changedAt', description: 'When it was last changed.' })
+  readonly changed_at!: string;
+}
+
+export const ApiResourceConnection = connectionOf(ApiResource, 'ApiResource', 'API resources');
+
+export const ApiResourceOrderField = {
+  CREATED_AT: 'created_at',
+  IDENTIFIER: 'identifier',
+} as const;
+
+registerEnumType(ApiResourceOrderField, {
+  name: 'ApiResourceOrderField',
+  description: 'What API resources can be ordered by.',
+  valuesConfig: {
+    CREATED_AT: { description: 'When they were defined.' },
+    IDENTIFIER: { description: 'Their identifier.' },
+  },
+});
+
+@InputType({ description: 'An order of API resources.' })
+export class ApiResourceOrder {
+  @Field(() => ApiResourceOrderField, { description: 'What they are ordered by.' })
+  readonly field!: string;
+
+  @Field(() => OrderDirection, { description: 'Which end comes first.' })
+  readonly direction!: OrderDirection;
+}
+
+@InputType({ description: 'Which API resources: those that meet every condition given.' })
+export class ApiResourceFilter {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Text somewhere in the identifier or the name, upper and lower case alike.',
+  })
+  readonly query?: string | null;
+}
+
+@ArgsType()
+class ApiResourcesArgs extends PageArgs {
+  @Field(() => ApiResourceFilter, {
+    nullable: true,
+    description: 'Which of them; all when absent.',
+  })
+  readonly filter?: ApiResourceFilter | null;
+
+  @Field(() => ApiResourceOrder, {
+    nullable: true,
+    description: 'By identifier from A when absent.',
+  })
+  readonly orderBy?: ApiResourceOrder | null;
+
+  @Field(() => PositionScalar, minPosition)
+  readonly minPosition?: string | null;
+}
+
+const chronicle: Chronicle<ApiResourceState, ApiResourceWishes, ApiResourceFacts> = {
+  decider: apiResource,
+  sealed: [],
+  fields: ({ definition }) => ({ ...definition }),
+};
+
+@Resolver(() => ApiResource)
+export class ApiResourceResolver {
+  @Requires('resources', 'read')
+  @Query(() => ApiResourceConnection, {
+    complexity: pageComplexity,
+    description: 'The API resources, page by page.',
+  })
+  async apiResources(
+    @Args(() => ApiResourcesArgs) { filter, orderBy, minPosition, ...page }: ApiResourcesArgs,
+    @Ctx() context: GraphContext,
+  ): Promise<Connection<Revised<ApiResourceRow>>> {
+    await reach(context, minPosition);
+    const listing = {
+      projection: apiResources,
+      where: conditions(filter ?? {}),
+      orderBy: orderBy?.field ?? ApiResourceOrderField.IDENTIFIER,
+      descending: orderBy?.direction === 'DESC',
+    };
+    return list(context, listing, page);
+  }
+
+  @Requires('resources', 'read')
+  @Query(() => ApiResource, {
+    nullable: true,
+    description: 'One API resource; null when there is none.',
+  })
+  async apiResource(
+    @Arg('identifier', () => String, { description: 'Its identifier.' }) identifier: string,
+    @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourceRow | null> {
+    await reach(context, position);
+    return context.loaders.apiResources.load(digest(identifier));
+  }
+
+  @FieldResolver(() => Int, {
+    description: 'Goes up by one with every event; for `expectedVersion`.',
+  })
+  version(@Root() { revision }: Revised<ApiResourceRow>): number {
+    return revision + 1;
+  }
+
+  @Requires('resources', 'read')
+  @FieldResolver(() => HistoryConnection, {
+    complexity: pageComplexity,
+    description: 'What happened to it, latest first.',
+  })
+  history(
+    @Root() row: ApiResourceRow,
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() context: GraphContext,
+  ): Promise<Connection<HistoryEntry>> {
+    return historyOf(context, chronicle, row.resource_id, args);
+  }
+}
+
+function conditions({ query }: ApiResourceFilter): Condition[] {
+  if (!query) return [];
+  return [contains(['identifier', 'display_name'], searchable(query, 'filter.query'))];
+}

@@ -1,0 +1,84 @@
+import { registerEnumType } from 'type-graphql';
+import type * as domain from '../domain/client.ts';
+
+export const ClientType = {
+  PUBLIC: 'public',
+  CONFIDENTIAL: 'confidential',
+} as const satisfies Record<string, domain.ClientType>;
+
+registerEnumType(ClientType, {
+  name: 'ClientType',
+  description: 'Whether a client can keep a secret (RFC 6749 §2.1).',
+  valuesConfig: {
+    PUBLIC: { description: 'It cannot: a browser or native application.' },
+    CONFIDENTIAL: { description: 'It can: an application on a server.' },
+  },
+});
+
+export const ApplicationType = {
+  WEB: 'web',
+  NATIVE: 'native',
+} as const satisfies Record<string, domain.ApplicationType>;
+
+registerEnumType(ApplicationType, {
+  name: 'ApplicationType',
+  description: 'Where a client runs.',
+  valuesConfig: {
+    WEB: { description: 'On the web; its redirect URIs are https, or http on this machine.' },
+    NATIVE: {
+      description: 'On a device; its redirect URIs may have a scheme of their own (RFC 8252).',
+    },
+  },
+});
+
+export const ClientAuthenticationMethod = {
+  NONE: 'none',
+  CLIENT_SECRET_BASIC: 'client_secret_basic',
+  CLIENT_SECRET_POST: 'client_secret_post',
+  PRIVATE_KEY_JWT: 'private_key_jwt',
+} as const satisfies Record<string, domain.ClientAuthenticationMethod>;
+
+registerEnumType(ClientAuthenticationMethod, {
+  name: 'ClientAuthenticationMethod',
+  description: 'How a client proves at the token endpoint who it is (RFC 7591 §2).',
+  valuesConfig: {
+    NONE: { description: 'Not at all: public clients.' },
+    CLIENT_SECRET_BASIC: { description: 'With a secret in the Authorization header.' },
+    CLIENT_SECRET_POST: { description: 'With a secret in the form.' },
+    PRIVATE_KEY_JWT: { description: 'With an assertion signed by a key of its own (RFC 7523).' },
+  },
+});
+
+export const ConsentType = {
+  EXPLICIT: 'explicit',
+  IMPLICIT: 'implicit',
+  EXTERNAL: 'external',
+  SYSTEMATIC: 'systematic',
+} as const satisfies Record<string, domain.ConsentType>;
+
+registerEnumType(ConsentType, {
+  name: 'ConsentType',
+  description: 'Who agrees that a client may act for a person.',
+  valuesConfig: {
+    EXPLICIT: { description: 'The person, once; the answer is remembered.' },
+    IMPLICIT: { description: 'Nobody is asked: the client is one of the house.' },
+    EXTERNAL: { description: 'It was decided elsewhere; without such a decision it is refused.' },
+    SYSTEMATIC: { description: 'The person, each time.' },
+  },
+});
+
+export const TokenFormat = {
+  REFERENCE: 'reference',
+  JWT: 'jwt',
+} as const satisfies Record<string, domain.TokenFormat>;
+
+registerEnumType(TokenFormat, {
+  name: 'TokenFormat',
+  description: 'The form of an access token.',
+  valuesConfig: {
+    REFERENCE: {
+      description: 'A random value that says nothing; this server knows what it means.',
+    },
+    JWT: { description: 'A signed statement that resource servers read themselves (RFC 9068).' },
+  },
+});

@@ -1,0 +1,246 @@
+import { Field, InputType, Int } from 'type-graphql';
+import type * as domain from '../domain/client.ts';
+import {
+  ApplicationType,
+  ClientAuthenticationMethod,
+  ClientType,
+  ConsentType,
+  TokenFormat,
+} from './client-enums.ts';
+import { IdempotentInput, VersionedInput } from './mutation.ts';
+import { DateTimeScalar, JsonScalar } from './scalars.ts';
+
+/** Public keys as they arrive; the command looks at each. */
+type Jwks = { keys: Record<string, unknown>[] };
+
+type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials';
+
+@InputType({ description: 'What a client may do.' })
+export class ClientPermissionsInput {
+  @Field(() => [String], {
+    description: 'Values of grant_type: authorization_code, refresh_token, client_credentials.',
+  })
+  readonly grantTypes!: GrantType[];
+
+  @Field(() => [String], { description: 'Values of response_type: code, with authorization_code.' })
+  readonly responseTypes!: 'code'[];
+
+  @Field(() => [String], { description: 'Names of scopes; * stands for every scope there is.' })
+  readonly scopes!: string[];
+}
+
+@InputType({ description: 'What a client must do.' })
+export class ClientRequirementsInput {
+  @Field(() => Boolean, { description: 'Use PKCE with S256 (RFC 7636). Public clients must.' })
+  readonly pkce!: boolean;
+}
+
+@InputType({
+  description: 'How a client’s tokens are made; null takes the server’s default.',
+})
+export class ClientTokenPolicyInput {
+  @Field(() => TokenFormat, {
+    nullable: true,
+    description: 'Form of access tokens; REFERENCE when absent.',
+  })
+  readonly accessTokenFormat?: domain.TokenFormat | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens: 10 s to a day.' })
+  readonly accessTokenLifetime?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Lifetime of refresh tokens: 60 s to 400 days.',
+  })
+  readonly refreshTokenLifetime?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of codes: 10 s to 600 s.' })
+  readonly authorizationCodeLifetime?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of ID tokens: 10 s to a day.' })
+  readonly idTokenLifetime?: number | null;
+}
+
+@InputType({
+  description: 'A client to register. What is left out takes the safest value that works.',
+})
+export class ClientRegisterInput extends IdempotentInput {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Its client_id: 1 to 100 of A-Z a-z 0-9 . _ ~ -. A random one when absent.',
+  })
+  readonly clientId?: string | null;
+
+  @Field(() => String, { description: 'What people see it called.' })
+  readonly displayName!: string;
+
+  @Field(() => ClientType, { description: 'Whether it can keep a secret.' })
+  readonly clientType!: domain.ClientType;
+
+  @Field(() => ApplicationType, { nullable: true, description: 'Where it runs; WEB when absent.' })
+  readonly applicationType?: domain.ApplicationType | null;
+
+  @Field(() => ClientAuthenticationMethod, {
+    nullable: true,
+    description:
+      'How it proves who it is. When absent: NONE for a public client, PRIVATE_KEY_JWT with jwks, else CLIENT_SECRET_BASIC.',
+  })
+  readonly authenticationMethod?: domain.ClientAuthenticationMethod | null;
+
+  @Field(() => ConsentType, { nullable: true, description: 'Who agrees; EXPLICIT when absent.' })
+  readonly consentType?: domain.ConsentType | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description:
+      'Where people may be sent back to: https, http on this machine, or for native applications a scheme with a dot. No wildcards.',
+  })
+  readonly redirectUris?: string[] | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Where people may be sent after signing out; the same rules.',
+  })
+  readonly postLogoutRedirectUris?: string[] | null;
+
+  @Field(() => ClientPermissionsInput, {
+    nullable: true,
+    description:
+      'What it may do. When absent: authorization_code and openid if there are redirect URIs, else client_credentials.',
+  })
+  readonly permissions?: ClientPermissionsInput | null;
+
+  @Field(() => ClientRequirementsInput, { nullable: true, description: 'PKCE when absent.' })
+  readonly requirements?: ClientRequirementsInput | null;
+
+  @Field(() => ClientTokenPolicyInput, {
+    nullable: true,
+    description: 'How its tokens are made; the server’s defaults when absent.',
+  })
+  readonly tokenPolicy?: ClientTokenPolicyInput | null;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'Its public keys as a JWK Set (RFC 7517), for PRIVATE_KEY_JWT.',
+  })
+  readonly jwks?: Jwks | null;
+
+  @Field(() => String, { nullable: true, description: 'Its home page.' })
+  readonly clientUri?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Its picture.' })
+  readonly logoUri?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Its privacy policy.' })
+  readonly policyUri?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Its terms of service.' })
+  readonly tosUri?: string | null;
+}
+
+@InputType()
+abstract class ClientInput extends VersionedInput {
+  @Field(() => String, { description: 'The client’s client_id.' })
+  readonly clientId!: string;
+}
+
+@InputType({ description: 'What people shall see of a client; it replaces all of what they see.' })
+export class ClientPresentationChangeInput extends ClientInput {
+  @Field(() => String, { description: 'What people see it called.' })
+  readonly displayName!: string;
+
+  @Field(() => String, { nullable: true, description: 'Its home page.' })
+  readonly clientUri?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Its picture.' })
+  readonly logoUri?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Its privacy policy.' })
+  readonly policyUri?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Its terms of service.' })
+  readonly tosUri?: string | null;
+}
+
+@InputType({ description: 'New redirect URIs of a client.' })
+export class ClientRedirectUrisChangeInput extends ClientInput {
+  @Field(() => [String], { description: 'All of them: those not named end.' })
+  readonly redirectUris!: string[];
+}
+
+@InputType({ description: 'New post-logout redirect URIs of a client.' })
+export class ClientPostLogoutRedirectUrisChangeInput extends ClientInput {
+  @Field(() => [String], { description: 'All of them: those not named end.' })
+  readonly postLogoutRedirectUris!: string[];
+}
+
+@InputType({ description: 'New permissions of a client.' })
+export class ClientPermissionsChangeInput extends ClientInput {
+  @Field(() => ClientPermissionsInput, { description: 'All it may do from now on.' })
+  readonly permissions!: ClientPermissionsInput;
+}
+
+@InputType({ description: 'New requirements of a client.' })
+export class ClientRequirementsChangeInput extends ClientInput {
+  @Field(() => ClientRequirementsInput, { description: 'All it must do from now on.' })
+  readonly requirements!: ClientRequirementsInput;
+}
+
+@InputType({ description: 'A new consent type of a client.' })
+export class ClientConsentTypeChangeInput extends ClientInput {
+  @Field(() => ConsentType, { description: 'Who agrees from now on.' })
+  readonly consentType!: domain.ConsentType;
+}
+
+@InputType({ description: 'A new token policy of a client.' })
+export class ClientTokenPolicyChangeInput extends ClientInput {
+  @Field(() => ClientTokenPolicyInput, { description: 'How its tokens are made from now on.' })
+  readonly tokenPolicy!: ClientTokenPolicyInput;
+}
+
+@InputType({ description: 'A new authentication method of a client.' })
+export class ClientAuthenticationMethodChangeInput extends ClientInput {
+  @Field(() => ClientAuthenticationMethod, {
+    description: 'How it proves who it is from now on.',
+  })
+  readonly authenticationMethod!: domain.ClientAuthenticationMethod;
+}
+
+@InputType({ description: 'New public keys of a client.' })
+export class ClientKeysChangeInput extends ClientInput {
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'All of them as a JWK Set (RFC 7517); null for none.',
+  })
+  readonly jwks?: Jwks | null;
+}
+
+@InputType({ description: 'A further secret for a client; its value is random.' })
+export class ClientSecretAddInput extends ClientInput {
+  @Field(() => String, { nullable: true, description: 'What it is for.' })
+  readonly description?: string | null;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Until when it can be used; null for no end.',
+  })
+  readonly expiresAt?: string | null;
+}
+
+@InputType({ description: 'A secret of a client that shall end.' })
+export class ClientSecretRevokeInput extends ClientInput {
+  @Field(() => String, { description: 'Which one.' })
+  readonly secretId!: string;
+}
+
+@InputType({ description: 'A client that shall be refused wherever it comes.' })
+export class ClientDisableInput extends ClientInput {
+  @Field(() => String, { nullable: true, description: 'Why, for the history.' })
+  readonly reason?: string | null;
+}
+
+@InputType({ description: 'A disabled client that shall be let in again.' })
+export class ClientEnableInput extends ClientInput {}
+
+@InputType({ description: 'A client that shall be removed for ever; its id cannot be used again.' })
+export class ClientRemoveInput extends ClientInput {}

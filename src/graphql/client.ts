@@ -1,0 +1,339 @@
+import {
+  Arg,
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  FieldResolver,
+  InputType,
+  Int,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
+import {
+  type ClientFacts,
+  type ClientRegistration,
+  type ClientState,
+  type ClientWishes,
+  client,
+} from '../domain/client.ts';
+import { type ClientRow, type ClientSecretRow, clients } from '../projections/clients.ts';
+import { type Condition, contains, equal, isSet, type Revised } from '../projections/page.ts';
+import { Requires } from './authorize.ts';
+import {
+  ApplicationType,
+  ClientAuthenticationMethod,
+  ClientType,
+  ConsentType,
+  TokenFormat,
+} from './client-enums.ts';
+import type { GraphContext } from './context.ts';
+import { searchable } from './errors.ts';
+import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { Node } from './node.ts';
+import {
+  type Connection,
+  connectionOf,
+  list,
+  OrderDirection,
+  PageArgs,
+  pageComplexity,
+} from './page.ts';
+import { minPosition, reach } from './position.ts';
+import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
+import { Scope } from './scope.ts';
+
+@ObjectType({ description: 'What a client may do.' })
+export class ClientPermissions {
+  @Field(() => [String], { description: 'Values of grant_type it may use.' })
+  readonly grantTypes!: string[];
+
+  @Field(() => [String], { description: 'Values of response_type it may use.' })
+  readonly responseTypes!: string[];
+
+  @Field(() => [String], {
+    description: 'Names of the scopes it may ask for; * stands for every scope there is.',
+  })
+  readonly scopes!: string[];
+}
+
+@ObjectType({ description: 'What a client must do.' })
+export class ClientRequirements {
+  @Field(() => Boolean, { description: 'Use PKCE with S256 (RFC 7636).' })
+  readonly pkce!: boolean;
+}
+
+@ObjectType({ description: 'How a client’s tokens are made; null takes the server’s default.' })
+export class ClientTokenPolicy {
+  @Field(() => TokenFormat, { description: 'Form of its access tokens.' })
+  readonly accessTokenFormat!: string;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens in seconds.' })
+  readonly accessTokenLifetime!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of refresh tokens in seconds.' })
+  readonly refreshTokenLifetime!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of authorization codes in seconds.' })
+  readonly authorizationCodeLifetime!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Lifetime of ID tokens in seconds.' })
+  readonly idTokenLifetime!: number | null;
+}
+
+@ObjectType({ description: 'A secret of a client. Its value was shown once, when it was made.' })
+export class ClientSecret {
+  @Field(() => String, { name: 'secretId', description: 'Tells it from the client’s others.' })
+  readonly secret_id!: string;
+
+  @Field(() => String, { description: 'What it is for.' })
+  readonly description!: string;
+
+  @Field(() => DateTimeScalar, { name: 'addedAt', description: 'Since when it can be used.' })
+  readonly added_at!: string;
+
+  @Field(() => DateTimeScalar, {
+    name: 'expiresAt',
+    nullable: true,
+    description: 'Until when it can be used; null for no end.',
+  })
+  readonly expires_at!: string | null;
+}
+
+@ObjectType({
+  implements: Node,
+  description: 'An OAuth client: an application that asks for tokens.',
+})
+export class Client extends Node {
+  @Field(() => String, { name: 'clientId', description: 'The client_id of the protocol.' })
+  readonly client_id!: string;
+
+  @Field(() => String, { name: 'displayName', description: 'What people see it called.' })
+  readonly display_name!: string;
+
+  @Field(() => String, { name: 'clientUri', nullable: true, description: 'Its home page.' })
+  readonly client_uri!: string | null;
+
+  @Field(() => String, { name: 'logoUri', nullable: true, description: 'Its picture.' })
+  readonly logo_uri!: string | null;
+
+  @Field(() => String, {
+    name: 'policyUri',
+    nullable: true,
+    description: 'Its privacy policy.',
+  })
+  readonly policy_uri!: string | null;
+
+  @Field(() => String, {
+    name: 'tosUri',
+    nullable: true,
+    description: 'Its terms of service.',
+  })
+  readonly tos_uri!: string | null;
+
+  @Field(() => ClientType, { name: 'clientType', description: 'Whether it can keep a secret.' })
+  readonly client_type!: string;
+
+  @Field(() => ApplicationType, { name: 'applicationType', description: 'Where it runs.' })
+  readonly application_type!: string;
+
+  @Field(() => ClientAuthenticationMethod, {
+    name: 'authenticationMethod',
+    description: 'How it proves at the token endpoint who it is.',
+  })
+  readonly authentication_method!: string;
+
+  @Field(() => ConsentType, { name: 'consentType', description: 'Who agrees that it may act.' })
+  readonly consent_type!: string;
+
+  @Field(() => [String], {
+    name: 'redirectUris',
+    description: 'Where people may be sent back to after signing in. Compared exactly.',
+  })
+  readonly redirect_uris!: string[];
+
+  @Field(() => [String], {
+    name: 'postLogoutRedirectUris',
+    description: 'Where people may be sent after signing out. Compared exactly.',
+  })
+  readonly post_logout_redirect_uris!: string[];
+
+  @Field(() => ClientPermissions, { description: 'What it may do.' })
+  readonly permissions!: ClientPermissions;
+
+  @Field(() => ClientRequirements, { description: 'What it must do.' })
+  readonly requirements!: ClientRequirements;
+
+  @Field(() => ClientTokenPolicy, { name: 'tokenPolicy', description: 'How its tokens are made.' })
+  readonly token_policy!: ClientTokenPolicy;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'Its public keys (RFC 7517), for private_key_jwt.',
+  })
+  readonly jwks!: unknown;
+
+  @Field(() => DateTimeScalar, {
+    name: 'disabledAt',
+    nullable: true,
+    description: 'Since when it is disabled; null while it is enabled.',
+  })
+  readonly disabled_at!: string | null;
+
+  @Field(() => DateTimeScalar, { name: 'createdAt', description: 'When it was registered.' })
+  readonly created_at!: string;
+
+  @Field(() => DateTimeScalar, { name: 'changedAt', description: 'When it was last changed.' })
+  readonly changed_at!: string;
+}
+
+export const ClientConnection = connectionOf(Client, 'Client', 'clients');
+
+export const ClientOrderField = { CREATED_AT: 'created_at', DISPLAY_NAME: 'display_name' } as const;
+
+registerEnumType(ClientOrderField, {
+  name: 'ClientOrderField',
+  description: 'What clients can be ordered by.',
+  valuesConfig: {
+    CREATED_AT: { description: 'When they were registered.' },
+    DISPLAY_NAME: { description: 'What they are called.' },
+  },
+});
+
+@InputType({ description: 'An order of clients.' })
+export class ClientOrder {
+  @Field(() => ClientOrderField, { description: 'What they are ordered by.' })
+  readonly field!: string;
+
+  @Field(() => OrderDirection, { description: 'Which end comes first.' })
+  readonly direction!: OrderDirection;
+}
+
+@InputType({ description: 'Which clients: those that meet every condition given.' })
+export class ClientFilter {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Text somewhere in the name or the id, upper and lower case alike.',
+  })
+  readonly query?: string | null;
+
+  @Field(() => ClientType, { nullable: true, description: 'Only those of this type.' })
+  readonly clientType?: string | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Only the disabled, or only the enabled.' })
+  readonly disabled?: boolean | null;
+}
+
+@ArgsType()
+class ClientsArgs extends PageArgs {
+  @Field(() => ClientFilter, { nullable: true, description: 'Which clients; all when absent.' })
+  readonly filter?: ClientFilter | null;
+
+  @Field(() => ClientOrder, { nullable: true, description: 'Latest first when absent.' })
+  readonly orderBy?: ClientOrder | null;
+
+  @Field(() => PositionScalar, minPosition)
+  readonly minPosition?: string | null;
+}
+
+const chronicle: Chronicle<ClientState, ClientWishes, ClientFacts> = {
+  decider: client,
+  sealed: [],
+  fields: ({ registration, status, secrets }) =>
+    registration
+      ? {
+          ...(registration satisfies ClientRegistration),
+          status,
+          secrets: secrets.map((secret) => ({ ...secret, digest: '[sealed]' })),
+        }
+      : {},
+};
+
+@Resolver(() => Client)
+export class ClientResolver {
+  @Requires('clients', 'read')
+  @Query(() => ClientConnection, {
+    complexity: pageComplexity,
+    description: 'The clients, page by page.',
+  })
+  async clients(
+    @Args(() => ClientsArgs) { filter, orderBy, minPosition, ...page }: ClientsArgs,
+    @Ctx() context: GraphContext,
+  ): Promise<Connection<Revised<ClientRow>>> {
+    await reach(context, minPosition);
+    const listing = {
+      projection: clients,
+      where: conditions(filter ?? {}),
+      orderBy: orderBy?.field ?? ClientOrderField.CREATED_AT,
+      descending: orderBy?.direction !== 'ASC',
+    };
+    return list(context, listing, page);
+  }
+
+  @Requires('clients', 'read')
+  @Query(() => Client, { nullable: true, description: 'One client; null when there is none.' })
+  async client(
+    @Arg('clientId', () => String, { description: 'Its client_id.' }) clientId: string,
+    @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientRow | null> {
+    await reach(context, position);
+    return context.loaders.clients.load(clientId);
+  }
+
+  @FieldResolver(() => Int, {
+    description: 'Goes up by one with every event; for `expectedVersion`.',
+  })
+  version(@Root() { revision }: Revised<ClientRow>): number {
+    return revision + 1;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether it is refused wherever it comes.' })
+  disabled(@Root() row: ClientRow): boolean {
+    return row.disabled_at !== null;
+  }
+
+  @FieldResolver(() => [ClientSecret], {
+    complexity: ({ childComplexity }) => 1 + 3 * childComplexity,
+    description: 'Its secrets, without their values. At most ten.',
+  })
+  secrets(@Root() row: ClientRow, @Ctx() { loaders }: GraphContext): Promise<ClientSecretRow[]> {
+    return loaders.clientSecrets.load(row.client_id);
+  }
+
+  @Requires('scopes', 'read')
+  @FieldResolver(() => [Scope], {
+    complexity: ({ childComplexity }) => 1 + 5 * childComplexity,
+    description: 'The scopes it may ask for by name, as far as they are defined.',
+  })
+  async scopes(@Root() row: ClientRow, @Ctx() { loaders }: GraphContext): Promise<object[]> {
+    const found = await Promise.all(
+      row.permissions.scopes.map((name) => loaders.scopes.load(name)),
+    );
+    return found.filter((scope) => scope !== null);
+  }
+
+  @Requires('clients', 'read')
+  @FieldResolver(() => HistoryConnection, {
+    complexity: pageComplexity,
+    description: 'What happened to it, latest first.',
+  })
+  history(
+    @Root() row: ClientRow,
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() context: GraphContext,
+  ): Promise<Connection<HistoryEntry>> {
+    return historyOf(context, chronicle, row.client_id, args);
+  }
+}
+
+function conditions({ query, clientType, disabled }: ClientFilter): Condition[] {
+  const where: Condition[] = [];
+  if (query) where.push(contains(['display_name', 'client_id'], searchable(query, 'filter.query')));
+  if (clientType) where.push(equal('client_type', clientType));
+  if (typeof disabled === 'boolean') where.push(isSet('disabled_at', disabled));
+  return where;
+}

@@ -1,0 +1,61 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Envelope, EventStore, Position } from '../eventstore/event-store.ts';
+import type { Execute } from '../eventstore/execute.ts';
+import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
+import type { Secrets } from '../platform/secrets.ts';
+import type { SubjectKeys } from '../platform/subject-keys.ts';
+import { Cursors } from '../projections/cursor.ts';
+import { type Loaders, loadersFor } from './loaders.ts';
+import type { Principal } from './principal.ts';
+
+/** What the Admin API is built on. */
+export interface Dependencies {
+  readonly pool: pg.Pool;
+  readonly store: EventStore;
+  readonly execute: Execute;
+  readonly secrets: Secrets;
+  readonly subjectKeys: SubjectKeys;
+  readonly issuer: string;
+  /** Resolves once the read models show the position, or rejects when that takes too long. */
+  readonly waitFor: (position: Position) => Promise<void>;
+  readonly log: Logger;
+  /** Introspection for everyone who may call at all. */
+  readonly development: boolean;
+}
+
+/** One call: who makes it, from where, and what was loaded for it so far. */
+export interface GraphContext extends Dependencies {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly source: { readonly address: string; readonly userAgent: string };
+  readonly cursors: Cursors;
+  /** Of this call only, and new ones after every mutation: nobody sees what another may see, or what was. */
+  loaders: Loaders;
+}
+
+export function contextFor(
+  dependencies: Dependencies,
+  call: Pick<GraphContext, 'principal' | 'requestId' | 'source'>,
+): GraphContext {
+  return {
+    ...dependencies,
+    ...call,
+    cursors: new Cursors(dependencies.secrets),
+    loaders: loadersFor(dependencies),
+  };
+}
+
+/** The envelope of what this call causes. */
+export function envelopeOf({ principal, requestId, source, secrets }: GraphContext): Envelope {
+  return {
+    at: new Date().toISOString(),
+    actor: principal.actor,
+    authentication: 'bearer',
+    source: secrets.seal('source', JSON.stringify(source)),
+    requestId,
+    $correlationId: requestId,
+    $causationId: requestId,
+    schema: SCHEMA_VERSION,
+  };
+}

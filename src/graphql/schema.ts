@@ -1,0 +1,51 @@
+import 'reflect-metadata';
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { buildSchema } from 'type-graphql';
+import { ApiResourceResolver } from './api-resource.ts';
+import { ApiResourceMutations, ApiResourcePayloadResolver } from './api-resource-mutations.ts';
+import { guard } from './authorize.ts';
+import { ClientResolver } from './client.ts';
+import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
+import { NodeResolver } from './node.ts';
+import { ScopeResolver } from './scope.ts';
+import { ScopeMutations, ScopePayloadResolver } from './scope-mutations.ts';
+import { UserResolver } from './user.ts';
+import { UserMutations, UserPayloadResolver } from './user-mutations.ts';
+
+/** THE LIST: every resolver there is. */
+const resolvers = [
+  NodeResolver,
+  ClientResolver,
+  ClientPayloadResolver,
+  ClientMutations,
+  ScopeResolver,
+  ScopePayloadResolver,
+  ScopeMutations,
+  ApiResourceResolver,
+  ApiResourcePayloadResolver,
+  ApiResourceMutations,
+  UserResolver,
+  UserPayloadResolver,
+  UserMutations,
+] as const;
+
+/** The schema of the Admin API, every field of which checks the scope it declares. */
+export async function adminSchema(): Promise<GraphQLSchema> {
+  const schema = await buildSchema({ resolvers: [...resolvers], validate: false });
+  // The decorators have no place for these two.
+  describe(schema.getQueryType(), 'What can be read. Each field names the scope it requires.');
+  describe(schema.getMutationType(), 'What can be wished: one mutation for each decision.');
+  return guard(schema);
+}
+
+/** The schema as text, as it is kept in schema.graphql. */
+export async function printSchemaText(): Promise<string> {
+  return `${printSchema(lexicographicSortSchema(await adminSchema()))}\n`;
+}
+
+function describe(
+  type: { description: string | null | undefined } | null | undefined,
+  text: string,
+) {
+  if (type) type.description = text;
+}

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { ApolloServer } from '@apollo/server';
+import {
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
+import type Koa from 'koa';
+import { digest } from '../platform/secrets.ts';
+import { readAdminToken } from '../projections/admin-token.ts';
+import { contextFor, type Dependencies, type GraphContext } from './context.ts';
+import { ask, HttpError, send, sendError } from './http.ts';
+import { aliasLimit, depthLimit, MAX_TOKENS } from './limits.ts';
+import {
+  costLimit,
+  discretion,
+  formatError,
+  introspectionGuard,
+  isAway,
+  loggable,
+} from './plugins.ts';
+import { bearerToken, challenge, type Principal, principalOf } from './principal.ts';
+import { adminSchema } from './schema.ts';
+
+const PATH = '/graphql';
+const TIMEOUT_MS = 10_000;
+
+/** The Admin API as a Koa middleware: answers /graphql, and passes on everything else. */
+export async function graphqlMiddleware(
+  dependencies: Dependencies,
+  { timeoutMs = TIMEOUT_MS }: { timeoutMs?: number } = {},
+): Promise<Koa.Middleware> {
+  const apollo = await startApollo();
+
+  async function respond(ctx: Koa.Context, requestId: string): Promise<void> {
+    const principal = await authenticated(ctx, dependencies);
+    const source = { address: ctx.ip, userAgent: ctx.get('User-Agent').slice(0, 500) };
+    const context = contextFor(dependencies, { principal, requestId, source });
+    send(ctx, await inTime(ask(apollo, ctx, context), timeoutMs));
+  }
+
+  return async (ctx, next) => {
+    if (ctx.path !== PATH) return next();
+    const requestId = (ctx.state.requestId as string | undefined) ?? randomUUID();
+    ctx.set('X-Request-Id', requestId);
+    ctx.set('Cache-Control', 'no-store');
+    try {
+      await respond(ctx, requestId);
+    } catch (error) {
+      const known = error instanceof HttpError;
+      if (!known || error.status >= 500) {
+        dependencies.log.error({ requestId, error: loggable(error) }, 'an admin call failed');
+      }
+      sendError(ctx, known ? error : unexpected(error), requestId);
+    }
+  };
+}
+
+async function startApollo(): Promise<ApolloServer<GraphContext>> {
+  const apollo = new ApolloServer<GraphContext>({
+    schema: await adminSchema(),
+    // For those who may: introspectionGuard sees to it.
+    introspection: true,
+    nodeEnv: 'production',
+    includeStacktraceInErrorResponses: false,
+    csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: MAX_TOKENS },
+    validationRules: [depthLimit(), aliasLimit()],
+    formatError,
+    plugins: [
+      introspectionGuard,
+      costLimit,
+      discretion,
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      ApolloServerPluginSchemaReportingDisabled(),
+    ],
+  });
+  await apollo.start();
+  return apollo;
+}
+
+/** @throws HttpError, with a WWW-Authenticate header, for whoever has no business here */
+async function authenticated(ctx: Koa.Context, { pool, issuer }: Dependencies): Promise<Principal> {
+  const token = bearerToken(ctx.get('Authorization'));
+  const judged =
+    typeof token === 'string'
+      ? principalOf(await readAdminToken(pool, digest(token)), new Date().toISOString())
+      : token;
+  if ('actor' in judged) return judged;
+  ctx.set('WWW-Authenticate', challenge(issuer, judged));
+  const status = judged.error === 'invalid_request' ? 400 : 401;
+  const message = judged.description ?? 'an access token is required';
+  throw new HttpError(status, 'UNAUTHENTICATED', message);
+}
+
+/** @throws HttpError TIMEOUT. What was wished may be done all the same: hence idempotency keys. */
+async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new HttpError(503, 'TIMEOUT', `no answer within ${ms / 1000} s`);
+    timer = setTimeout(reject, ms, error);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => undefined);
+  }
+}
+
+function unexpected(error: unknown): HttpError {
+  return isAway(error)
+    ? new HttpError(503, 'SERVICE_UNAVAILABLE', 'the database is away; try again')
+    : new HttpError(500, 'INTERNAL_SERVER_ERROR', 'internal server error');
+}

@@ -1,0 +1,120 @@
+import type pg from 'pg';
+import { READ_SCHEMA } from './apply.ts';
+import type { Place } from './cursor.ts';
+import type { AnyProjection } from './projection.ts';
+
+/** A row with what the writer adds to each: the last revision of its entity that changed it. */
+export type Revised<Row> = Row & { readonly revision: number };
+
+/** A restriction as SQL on the table `t`; values go in through `param`, never as text. */
+export type Condition = (param: (value: unknown) => string) => string;
+
+/** Which rows of a read model, in which order. */
+export interface Listing {
+  readonly projection: Pick<AnyProjection, 'table' | 'key'>;
+  readonly where: readonly Condition[];
+  /** Ordered by this column, and by the key among equals. */
+  readonly orderBy: string;
+  readonly descending: boolean;
+}
+
+/** Which part of a listing: so many rows after a place, or so many before one. */
+export interface Window {
+  readonly count: number;
+  /** false: from the start or after `from`; true: from the end or before `from`. */
+  readonly backwards: boolean;
+  readonly from: Place | null;
+}
+
+export interface Page<Row> {
+  /** Always in the order of the listing. */
+  readonly rows: readonly Row[];
+  /** Whether there are rows beyond the window, in the direction it was read. */
+  readonly more: boolean;
+}
+
+/** One page, found by its place and not by counting: as fast on the last page as on the first. */
+export async function readPage<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  listing: Listing,
+  { count, backwards, from }: Window,
+): Promise<Page<Row>> {
+  const columns = placeColumns(listing);
+  const falling = listing.descending !== backwards;
+  const after: Condition = (param) =>
+    `(${columns.map((column) => `t.${column}`).join(', ')}) ${falling ? '<' : '>'} (${(from ?? []).map(param).join(', ')})`;
+  const { clause, values } = whereClause(from ? [...listing.where, after] : listing.where);
+  const order = columns.map((column) => `t.${column} ${falling ? 'desc' : 'asc'}`).join(', ');
+  const { rows } = await pool.query<Row>(
+    `select t.* from ${table(listing.projection)} t ${clause} order by ${order} limit ${count + 1}`,
+    values,
+  );
+  const page = rows.slice(0, count);
+  return { rows: backwards ? page.reverse() : page, more: rows.length > count };
+}
+
+/** The columns whose values are a row's place in the listing. */
+export function placeColumns({ projection: { key }, orderBy }: Listing): readonly string[] {
+  return [...new Set([orderBy, ...key])];
+}
+
+/** How many rows a listing has in all. */
+export async function countRows(pool: pg.Pool, listing: Listing): Promise<number> {
+  const { clause, values } = whereClause(listing.where);
+  const { rows } = await pool.query<{ count: number }>(
+    `select count(*)::int as count from ${table(listing.projection)} t ${clause}`,
+    values,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** All rows that have one of the values in a column, in one query. */
+export async function readBy<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  projection: Pick<AnyProjection, 'table' | 'key'>,
+  column: string,
+  values: readonly string[],
+): Promise<Row[]> {
+  const order = projection.key.map((key) => `t.${key}`).join(', ');
+  const { rows } = await pool.query<Row>(
+    `select t.* from ${table(projection)} t where t.${column} = any($1) order by ${order}`,
+    // No text in PostgreSQL has this character, so no row does.
+    [values.filter((value) => !value.includes('\0'))],
+  );
+  return rows;
+}
+
+/** Text somewhere in one of the columns, upper and lower case alike. */
+export function contains(columns: readonly string[], text: string): Condition {
+  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+  return (param) => {
+    const value = param(pattern);
+    return `(${columns.map((column) => `t.${column} ilike ${value}`).join(' or ')})`;
+  };
+}
+
+/** A column with exactly this value. */
+export function equal(column: string, value: string): Condition {
+  return (param) => `t.${column} = ${param(value)}`;
+}
+
+/** A column that has a value, or has none. */
+export function isSet(column: string, set: boolean): Condition {
+  return () => `t.${column} is ${set ? 'not null' : 'null'}`;
+}
+
+/** A JSON list with this entry. */
+export function includes(column: string, entry: string): Condition {
+  return (param) => `t.${column} ? ${param(entry)}`;
+}
+
+function table({ table }: Pick<AnyProjection, 'table'>): string {
+  return `${READ_SCHEMA}.${table}`;
+}
+
+function whereClause(conditions: readonly Condition[]): { clause: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const param = (value: unknown) => `$${values.push(value)}`;
+  const parts = conditions.map((condition) => condition(param));
+  return { clause: parts.length > 0 ? `where ${parts.join(' and ')}` : '', values };
+}
