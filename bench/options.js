@@ -12,6 +12,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --seconds <n>          timed window of a cell (5)
   --warm-up <n>          seconds before it (2)
   --codes <n>            codes per window of the code exchange (10000)
+  --retries <n>          how often a window is repeated that others on the machine disturbed (2)
   --json                 the whole result as JSON instead of tables
   --profile              CPU profile of each server over the timed windows; one round
 `;
@@ -33,6 +34,7 @@ export function readOptions() {
       seconds: { type: 'string' },
       'warm-up': { type: 'string' },
       codes: { type: 'string' },
+      retries: { type: 'string' },
     },
   });
   const { quick, profile } = values;
@@ -52,6 +54,7 @@ export function readOptions() {
     rounds: amount('rounds', values.rounds, quick || profile ? 1 : 3),
     seconds: amount('seconds', values.seconds, quick ? 2 : 5),
     warmUpSeconds: amount('warm-up', values['warm-up'], quick ? 1 : 2),
+    retries: amount('retries', values.retries, quick ? 0 : 2, 0),
     codes,
     warmUpCodes: Math.ceil(codes / 5),
   };
@@ -80,9 +83,10 @@ function chosen(option, value, all, nameOf) {
  * @param {string} option
  * @param {string | undefined} value
  * @param {number} standard
+ * @param {number} [least]
  */
-function amount(option, value, standard) {
+function amount(option, value, standard, least = 1) {
   const number = value === undefined ? standard : Number(value);
-  if (!(number > 0)) throw new Error(`--${option}: ${value} is not a number above 0`);
+  if (!(number >= least)) throw new Error(`--${option}: ${value} is not a number from ${least}`);
   return number;
 }

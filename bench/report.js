@@ -20,8 +20,13 @@ import { titles } from './contenders.js';
  * @property {ReturnType<typeof import('./parity.js').differences>} differences
  */
 
-/** Others on the machine took more than this many cores: the cell says little. */
+/** Cores that others on the machine may take before a window says little. */
 const NOISE = 0.25;
+
+/** @param {Result} result whether others on the machine, or its host, took part of its time */
+export function disturbed({ cores }) {
+  return cores !== null && cores.others > NOISE;
+}
 
 /** The round in the middle by requests per second. @param {Result[]} results */
 export function median(results) {
@@ -103,8 +108,8 @@ function differing(all) {
 /** @param {Result[] | undefined} results */
 function shown(results) {
   if (!results) return '';
-  const { perSecond, p50, p99, cores } = median(results);
-  const marks = `${results.some(hasFailures) ? ' !' : ''}${cores && cores.others > NOISE ? ' ~' : ''}`;
+  const { perSecond, p50, p99 } = median(results);
+  const marks = `${results.some(hasFailures) ? ' !' : ''}${disturbed(median(results)) ? ' ~' : ''}`;
   return `${Math.round(perSecond).toLocaleString('en')} (${p50.toFixed(1)}, ${p99.toFixed(1)})${marks}`;
 }
 
