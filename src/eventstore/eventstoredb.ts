@@ -2,7 +2,6 @@ import { addAbortSignal } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AllStreamRecordedEvent,
-  ANY,
   BACKWARDS,
   END,
   ErrorType,
@@ -10,9 +9,6 @@ import {
   excludeSystemEvents,
   FORWARDS,
   isCommandError,
-  type JSONType,
-  jsonEvent,
-  NO_STREAM,
   START,
   type RecordedEvent as StoredEvent,
   StreamNotFoundError,
@@ -29,6 +25,7 @@ import {
   toPosition,
   WrongExpectedRevision,
 } from './event-store.ts';
+import { appendOnce } from './eventstoredb-append.ts';
 
 export interface EventStoreDbOptions {
   /** Connection string: `esdb://…`, `esdb+discover://…`. Servers 23.10 and later. */
@@ -76,28 +73,16 @@ const FINAL: ReadonlySet<ErrorType> = new Set([
  */
 export function eventStoreDb(options: EventStoreDbOptions): EventStore {
   const { writeState, projected, defaultDeadline = 10_000 } = options;
-  const client = connect(options.url);
+  const client = EventStoreDBClient.connectionString(options.url);
+  const append = appendOnce(client);
   const closing = new AbortController();
 
-  async function write({ stream, expectedRevision, events }: StreamWrite): Promise<Position> {
-    const proposed = events.map(({ id, type, data, metadata }) =>
-      jsonEvent({ id, type, data: data as JSONType, metadata }),
-    );
+  async function write(streamWrite: StreamWrite): Promise<Position> {
     try {
-      const { success, position } = await persist(defaultDeadline, (attempt) =>
-        client.appendToStream(stream, proposed, {
-          expectedRevision: revisionFor(expectedRevision),
-          requiresLeader: true,
-          deadline: attempt,
-        }),
-      );
-      // The connection string may ask for conflicts to be returned instead of thrown.
-      if (!success) throw new WrongExpectedRevision(stream);
-      if (!position) throw new LogUnavailable('the server does not tell positions');
-      return toPosition(position.commit);
+      return await persist(defaultDeadline, (signal) => append(streamWrite, signal));
     } catch (error) {
-      if (error instanceof WrongExpectedVersionError) throw new WrongExpectedRevision(stream);
-      throw error;
+      if (!(error instanceof WrongExpectedVersionError)) throw error;
+      throw new WrongExpectedRevision(streamWrite.stream);
     }
   }
 
@@ -134,7 +119,7 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
   return {
     async read(stream, { from, backwards = false, limit } = {}) {
       const fromRevision = from === undefined ? (backwards ? END : START) : BigInt(from);
-      return persist(defaultDeadline, async (attempt) => {
+      return persist(defaultDeadline, async (signal) => {
         const found = client.readStream(stream, {
           fromRevision,
           direction: backwards ? BACKWARDS : FORWARDS,
@@ -142,7 +127,7 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
           requiresLeader: true,
         });
         found.on('error', () => {});
-        addAbortSignal(AbortSignal.timeout(attempt), found);
+        addAbortSignal(signal, found);
         try {
           const events: RecordedEvent[] = [];
           for await (const { event } of found) events.push(recorded(event));
@@ -199,27 +184,20 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
 }
 
 /**
- * Every append goes in a call of its own. The client would else share one call among all appends of
- * the process, and then a connection that breaks can end the process: it rejects appends that wait on
- * other connections, and fails on the replies that nobody waits for any more.
- */
-function connect(url: string): EventStoreDBClient {
-  const client = EventStoreDBClient.connectionString(url);
-  Object.assign(client, { supports: async () => false });
-  return client;
-}
-
-/**
  * Asks until the server answers, with growing pauses in between, and gives up at the deadline.
- * @param ask gets the milliseconds that one attempt may take
+ * @param ask its signal aborts when the attempt has taken too long, whatever it waits for
  * @throws LogUnavailable, or what the server decided
  */
-async function persist<T>(deadline: number, ask: (attempt: number) => Promise<T>): Promise<T> {
+async function persist<T>(deadline: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const end = performance.now() + deadline;
   for (let failures = 0; ; failures++) {
+    const attempt = new AbortController();
+    const timer = setTimeout(
+      () => attempt.abort(new Error('no answer in time')),
+      Math.min(deadline * ATTEMPT, end - performance.now()),
+    );
     try {
-      const attempt = Math.ceil(Math.min(deadline * ATTEMPT, end - performance.now()));
-      return await within(attempt, ask(attempt));
+      return await Promise.race([ask(attempt.signal), abortion(attempt.signal)]);
     } catch (error) {
       if (isFinal(error)) throw error;
       const wait = pause(failures);
@@ -227,21 +205,16 @@ async function persist<T>(deadline: number, ask: (attempt: number) => Promise<T>
         throw new LogUnavailable('EventStoreDB does not answer', { cause: error });
       }
       await delay(wait);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
 
-/** The client's own deadline does not cover finding a node and connecting to it. */
-async function within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const expiry = delay(milliseconds, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`no answer within ${milliseconds} ms`);
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
-  try {
-    return await Promise.race([answer, expiry]);
-  } finally {
-    timer.abort();
-  }
 }
 
 /** Milliseconds to wait after so many failures: doubling up to two seconds, and never in step. */
@@ -249,14 +222,10 @@ function pause(failures: number): number {
   return Math.min(2_000, 25 * 2 ** failures) * (0.5 + Math.random() / 2);
 }
 
+/** Faults of this code are final too: no answer will mend them. */
 function isFinal(error: unknown): boolean {
   if (error instanceof Error && isCommandError(error)) return FINAL.has(error.type);
   return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
-}
-
-function revisionFor(expected: StreamWrite['expectedRevision']) {
-  if (expected === 'none') return NO_STREAM;
-  return expected === 'any' ? ANY : BigInt(expected);
 }
 
 function positionFor(position: Position) {
@@ -264,7 +233,7 @@ function positionFor(position: Position) {
 }
 
 function recorded(event: StoredEvent | AllStreamRecordedEvent | undefined): RecordedEvent {
-  if (!event?.position) throw new LogUnavailable('the server does not tell positions');
+  if (!event?.position) throw new TypeError('the server does not tell positions');
   return {
     id: event.id,
     type: event.type,
