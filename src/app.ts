@@ -14,7 +14,14 @@ import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
 import type { Config } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
-import { accessLog, gracefulServer, requestIds } from './platform/http.ts';
+import {
+  accessLog,
+  answerErrors,
+  gracefulServer,
+  notFound,
+  requestIds,
+  securityHeaders,
+} from './platform/http.ts';
 import { listen } from './platform/listen.ts';
 import { loadMasterKey } from './platform/master-key.ts';
 import { connectPostgres } from './platform/postgres.ts';
@@ -140,7 +147,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       );
     });
 
-    const outer = [requestIds(), accessLog(log)];
+    const https = config.issuer.startsWith('https:');
+    const outer = [
+      requestIds(),
+      accessLog(log),
+      securityHeaders({ https }),
+      notFound(),
+      answerErrors(log),
+    ];
     const host = new ProviderHost({
       issuer: config.issuer,
       reads,

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store.ts';
+import { migrateLog, postgresEventStore } from '../../src/eventstore/postgres.ts';
+import { connectPostgres } from '../../src/platform/postgres.ts';
+import { readModelSql } from '../../src/projections/apply.ts';
+import type { Projection } from '../../src/projections/projection.ts';
+import {
+  checkpoint,
+  PROJECTOR_LOCK,
+  projectionProgress,
+  runProjector,
+} from '../../src/projections/projector.ts';
+import { newEvent, newStream } from '../support/log-events.ts';
+import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
+
+interface CountRow {
+  readonly stream: string;
+  readonly last: number;
+}
+
+const counts: Projection<CountRow, 'stream', { Counted: { n: number } }> = {
+  table: 'counts',
+  key: ['stream'],
+  columns: { stream: 'text', last: 'integer not null' },
+  on: {
+    Counted: ({ data, id }) => {
+      if (data.n < 0) throw new RangeError('a poisoned event');
+      return [{ put: { stream: id, last: data.n } }];
+    },
+  },
+};
+
+let database: TestDatabase;
+let pool: pg.Pool;
+let store: EventStore;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  pool = connectPostgres(database.connection);
+  await migrateLog(pool);
+  // A log without inline projection stands for one that lives elsewhere.
+  store = postgresEventStore({ pool });
+});
+
+afterAll(async () => {
+  await store.close();
+  await pool.end();
+  await database.drop();
+});
+
+async function projector(schema: string, failed: (error: unknown) => void = () => {}) {
+  const stop = new AbortController();
+  const running = runProjector({
+    pool,
+    store,
+    schema,
+    projections: [counts],
+    signal: stop.signal,
+    failed,
+  });
+  return {
+    async stop() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+async function fresh(schema: string): Promise<void> {
+  await pool.query(readModelSql(schema, [counts]));
+}
+
+async function count(stream: string, n: number, revision: 'none' | number = 'none') {
+  const { position } = await store.append({
+    streams: [
+      {
+        stream,
+        expectedRevision: revision,
+        events: [{ ...newEvent(), type: 'Counted', data: { n } }],
+      },
+    ],
+  });
+  return position as string;
+}
+
+const rowsIn = async (schema: string) =>
+  (await pool.query(`select stream, last from ${schema}.counts order by stream`)).rows;
+
+describe('the projector', () => {
+  test('projects what is there and what comes, and saves how far it is with the rows', async () => {
+    await fresh('follows');
+    const stream = newStream();
+    const first = await count(stream, 1);
+    const stop = new AbortController();
+    const reached = projectionProgress(pool, 'follows', stop.signal);
+    const running = await projector('follows');
+    expect(await reached(first, 10_000)).toBe(true);
+    const second = await count(stream, 2, 0);
+    expect(await reached(second, 10_000)).toBe(true);
+    expect(await rowsIn('follows')).toContainEqual({ stream: entity(stream), last: 2 });
+    expect(await checkpoint(pool, 'follows')).toBe(second);
+    stop.abort();
+    await running.stop();
+  });
+
+  test('of many one projects, and another takes over when it goes', async () => {
+    await fresh('leads');
+    const [one, two] = [await projector('leads'), await projector('leads')];
+    const stream = newStream();
+    await count(stream, 1);
+    await until(async () => (await rowsIn('leads')).some((row) => row.stream === entity(stream)));
+    expect(await holders()).toHaveLength(1);
+
+    // The leader's connection is cut: it can write nothing more, and the lock is free.
+    await pool.query('select pg_terminate_backend($1)', [(await holders())[0]]);
+    await count(stream, 2, 0);
+    await until(async () =>
+      (await rowsIn('leads')).some((row) => row.stream === entity(stream) && row.last === 2),
+    );
+    expect(await holders()).toHaveLength(1);
+    await Promise.all([one.stop(), two.stop()]);
+    expect(await holders()).toHaveLength(0);
+  });
+
+  test('an event it cannot project stops it and is not skipped', async () => {
+    await fresh('stops');
+    const failures: unknown[] = [];
+    const [good, poisoned, after] = [newStream(), newStream(), newStream()];
+    await count(good, 1);
+    const before = await lastPosition();
+    const running = await projector('stops', (error) => failures.push(error));
+    await until(async () => (await checkpoint(pool, 'stops')) === before);
+    await count(poisoned, -1);
+    await count(after, 1);
+    await until(() => failures.length >= 2);
+    expect(failures.every((error) => error instanceof RangeError)).toBe(true);
+    expect(await checkpoint(pool, 'stops')).toBe(before);
+    expect((await rowsIn('stops')).map(({ stream }) => stream)).not.toContain(entity(after));
+    await running.stop();
+  });
+
+  test('a wait for what is not projected is over in time', async () => {
+    await fresh('waits');
+    const stop = new AbortController();
+    const reached = projectionProgress(pool, 'waits', stop.signal);
+    expect(await reached('99999999999999999999', 10)).toBe(false);
+    stop.abort();
+  });
+});
+
+const entity = (stream: string) => stream.slice(stream.indexOf('-') + 1);
+
+async function holders(): Promise<number[]> {
+  const { rows } = await pool.query<{ pid: number }>(
+    `select pid from pg_locks where locktype = 'advisory' and objid = $1 and granted
+     and database = (select oid from pg_database where datname = current_database())`,
+    [PROJECTOR_LOCK],
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+async function lastPosition(): Promise<string> {
+  let last: RecordedEvent | undefined;
+  for await (const batch of store.subscribe({ signal: AbortSignal.timeout(10_000) })) {
+    if (batch.length === 0) break;
+    last = batch.at(-1);
+  }
+  return last?.position ?? '';
+}
