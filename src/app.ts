@@ -7,6 +7,7 @@ import { type EventStore, type Position, toPosition } from './eventstore/event-s
 import { eventStoreDb } from './eventstore/eventstoredb.ts';
 import { type Execute, executor } from './eventstore/execute.ts';
 import { exclusively, migrateLog, postgresEventStore, writeState } from './eventstore/postgres.ts';
+import { sweepState } from './eventstore/sweep.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { newSigningKey, SIGNING_ALGORITHMS } from './oidc/jwks.ts';
 import { createPages } from './oidc/pages/pages.ts';
@@ -171,6 +172,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const refresh = () =>
       host.refresh().catch((err) => log.error({ err }, 'keys and scopes could not be read'));
     listen(pool, ANNOUNCEMENTS, refresh, closing.signal);
+    sweepState(pool, {
+      signal: closing.signal,
+      failed: (err) => log.warn({ err }, 'expired rows could not be taken away'),
+    });
 
     const admin = new Koa();
     for (const middleware of outer) admin.use(middleware);

@@ -111,7 +111,12 @@ export function configuration(context: ConfigurationContext): Configuration {
       devInteractions: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true },
+      introspection: {
+        enabled: true,
+        // RFC 7662 §2.1: whoever asks must have proved who they are; others may ask about their own.
+        allowedPolicy: (_ctx, client, token) =>
+          client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
+      },
       revocation: { enabled: true },
       userinfo: { enabled: true },
       dPoP: { enabled: true },

@@ -173,7 +173,7 @@ describe('answers', () => {
     });
     const { headers } = await fetch(url);
     expect(headers.get('content-security-policy')).toBe(
-      "default-src 'none';base-uri 'none';frame-ancestors 'none'",
+      "default-src 'none';script-src 'self';base-uri 'none';frame-ancestors 'none'",
     );
     expect(headers.get('x-frame-options')).toBe('DENY');
     expect(headers.get('x-content-type-options')).toBe('nosniff');
