@@ -108,7 +108,6 @@ export function createPages(options: PagesOptions = {}): Pages {
 
   return {
     signIn(model) {
-      const { redirectOrigin } = model;
       const client = clientOf(model);
       return render(
         'sign-in',
@@ -118,17 +117,16 @@ export function createPages(options: PagesOptions = {}): Pages {
           action: formTarget(model.action),
           cancelAction: formTarget(model.cancelAction),
         },
-        { forms: 'self', redirectOrigin, remoteImages: client.clientLogoUri !== null },
+        policyFor(client, model.redirectOrigin),
         model.error ? 422 : undefined,
       );
     },
     consent(model) {
-      const { redirectOrigin } = model;
       const client = clientOf(model);
       return render(
         'consent',
         { ...model, ...client, action: formTarget(model.action) },
-        { forms: 'self', redirectOrigin, remoteImages: client.clientLogoUri !== null },
+        policyFor(client, model.redirectOrigin),
       );
     },
     signOut: (model) =>
@@ -179,6 +177,12 @@ function clientOf(model: ClientModel): Required<ClientModel> {
     policyUri: linkTarget(model.policyUri),
     tosUri: linkTarget(model.tosUri),
   };
+}
+
+/** The policy of a page whose form may end at the client. */
+function policyFor(client: ClientModel, redirectOrigin: string | null | undefined) {
+  const remoteImages = client.clientLogoUri?.startsWith('https:');
+  return { forms: 'self', redirectOrigin, remoteImages } as const;
 }
 
 function readFirst(name: string, overrides: string | undefined): string {

@@ -41,6 +41,14 @@ describe('the policy of each page, to the letter', () => {
     }
   });
 
+  test('a logo kept here opens the page to no other place', () => {
+    for (const clientLogoUri of ['/logos/notes', 'data:image/png;base64,AAAA']) {
+      const page = pages.consent({ ...consent, clientLogoUri });
+      expect(page.csp).toContain(`img-src 'self' data:;`);
+      expect(page.html).toContain(`src="${clientLogoUri}"`);
+    }
+  });
+
   test('sign-out leads to where the client asked', () => {
     const page = pages.signOut(signOut);
     expect(page.csp).toBe(policy(page.html, `'self' data:`, `'self' https://notes.example`));
