@@ -62,10 +62,10 @@ const FINAL: ReadonlySet<ErrorType> = new Set([
  * The log in EventStoreDB (KurrentDB), with technical rows and read models in Postgres.
  *
  * A commit is written in this order: the technical rows, then each stream, as given. Every stream is
- * atomic; the commit is not. When its first stream has moved on, nothing stays but rows that were put
- * or dropped (claims are let go). When a later one has, the streams before it stay written, and a
- * caller that decides anew meets its own facts there: so at most one stream of a commit, the first,
- * may be one that others write to; the rest should be new, or take `any` revision.
+ * atomic; the commit is not. Where a stream has moved on before anything is written, nothing stays
+ * but rows that were put or dropped (claims are let go). Where a later stream moves on while the
+ * first ones are being written, these stay, and a caller that decides anew meets its own facts there:
+ * so the first stream should be the one that others write to, and the rest new ones.
  *
  * An append that gets no answer is repeated with the same ids and the same expected revision, by
  * which the server knows it again. With `any` it does so only from memory: if the server restarts in
@@ -77,6 +77,30 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
   const append = appendOnce(client);
   const closing = new AbortController();
 
+  const read: EventStore['read'] = (stream, { from, backwards = false, limit } = {}) => {
+    const fromRevision = from === undefined ? (backwards ? END : START) : BigInt(from);
+    return persist(defaultDeadline, async (signal) => {
+      const found = client.readStream(stream, {
+        fromRevision,
+        direction: backwards ? BACKWARDS : FORWARDS,
+        maxCount: limit,
+        requiresLeader: true,
+      });
+      found.on('error', () => {});
+      addAbortSignal(signal, found);
+      try {
+        const events: RecordedEvent[] = [];
+        for await (const { event } of found) events.push(recorded(event));
+        return events;
+      } catch (error) {
+        if (error instanceof StreamNotFoundError) return [];
+        throw error;
+      } finally {
+        found.cancel().catch(() => {});
+      }
+    });
+  };
+
   async function write(streamWrite: StreamWrite): Promise<Position> {
     try {
       return await persist(defaultDeadline, (signal) => append(streamWrite, signal));
@@ -84,6 +108,14 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
       if (!(error instanceof WrongExpectedVersionError)) throw error;
       throw new WrongExpectedRevision(streamWrite.stream);
     }
+  }
+
+  /** Before the first stream is written: a conflict on a later one would come too late. */
+  async function assertUnmoved({ stream, expectedRevision, events }: StreamWrite): Promise<void> {
+    if (expectedRevision === 'any') return;
+    const from = expectedRevision === 'none' ? 0 : expectedRevision + 1;
+    const [next] = await read(stream, { from, limit: 1 });
+    if (next && next.id !== events[0]?.id) throw new WrongExpectedRevision(stream);
   }
 
   async function* follow(
@@ -117,43 +149,20 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
   }
 
   return {
-    async read(stream, { from, backwards = false, limit } = {}) {
-      const fromRevision = from === undefined ? (backwards ? END : START) : BigInt(from);
-      return persist(defaultDeadline, async (signal) => {
-        const found = client.readStream(stream, {
-          fromRevision,
-          direction: backwards ? BACKWARDS : FORWARDS,
-          maxCount: limit,
-          requiresLeader: true,
-        });
-        found.on('error', () => {});
-        addAbortSignal(signal, found);
-        try {
-          const events: RecordedEvent[] = [];
-          for await (const { event } of found) events.push(recorded(event));
-          return events;
-        } catch (error) {
-          if (error instanceof StreamNotFoundError) return [];
-          throw error;
-        } finally {
-          found.cancel().catch(() => {});
-        }
-      });
-    },
+    read,
 
     async append({ streams, state = [] }) {
       if (state.length > 0) await writeState(state);
       let position: Position | null = null;
-      for (const each of streams) {
-        try {
-          position = await write(each);
-        } catch (error) {
-          const claims = state.filter(({ op }) => op === 'claim');
-          if (error instanceof WrongExpectedRevision && claims.length > 0) {
-            await writeState(claims.map(({ model, id }) => ({ op: 'drop', model, id })));
-          }
-          throw error;
+      try {
+        await Promise.all(streams.slice(1).map(assertUnmoved));
+        for (const each of streams) position = await write(each);
+      } catch (error) {
+        const claims = state.filter(({ op }) => op === 'claim');
+        if (error instanceof WrongExpectedRevision && claims.length > 0) {
+          await writeState(claims.map(({ model, id }) => ({ op: 'drop', model, id })));
         }
+        throw error;
       }
       if (position !== null) await projected(position);
       return { position };

@@ -207,33 +207,40 @@ export function eventStoreContract(
         expect(await store.read(other)).toEqual([]);
       });
 
-      test('names the one that has moved on', async () => {
-        const moved = await begun(newEvents(1));
+      test('writes nothing when a later one has moved on', async () => {
+        const [first, moved] = [newStream(), await begun(newEvents(1))];
 
         const refused = store.append({
           streams: [
-            { stream: newStream(), expectedRevision: 'none', events: newEvents(1) },
+            { stream: first, expectedRevision: 'none', events: newEvents(1) },
             { stream: moved, expectedRevision: 'none', events: newEvents(1) },
           ],
         });
 
         await expect(refused).rejects.toMatchObject({ stream: moved });
-        expect(await store.read(moved)).toHaveLength(1);
+        expect(await store.read(first)).toEqual([]);
       });
 
       if (capabilities.atomicAcrossStreams) {
-        test('writes nothing when a later one has moved on', async () => {
-          const [first, moved] = [newStream(), await begun(newEvents(1))];
+        test('writes nothing of those who lose the race for a later one', async () => {
+          const raced = await begun(newEvents(1));
+          const streams = Array.from({ length: 10 }, newStream);
 
-          const refused = store.append({
-            streams: [
-              { stream: first, expectedRevision: 'none', events: newEvents(1) },
-              { stream: moved, expectedRevision: 'none', events: newEvents(1) },
-            ],
-          });
+          const results = await Promise.allSettled(
+            streams.map((stream, racer) =>
+              (racer % 2 ? store : otherNode).append({
+                streams: [
+                  { stream, expectedRevision: 'none', events: newEvents(1) },
+                  { stream: raced, expectedRevision: 0, events: newEvents(1) },
+                ],
+              }),
+            ),
+          );
 
-          await expect(refused).rejects.toThrow(WrongExpectedRevision);
-          expect(await store.read(first)).toEqual([]);
+          const won = results.map(({ status }) => status === 'fulfilled');
+          expect(won.filter(Boolean)).toHaveLength(1);
+          const written = await Promise.all(streams.map((stream) => store.read(stream)));
+          expect(written.map(({ length }) => length === 1)).toEqual(won);
         });
       }
     });
@@ -420,13 +427,16 @@ export function eventStoreContract(
     });
 
     describe('technical rows', () => {
-      const claim = (id: string, expiresAt: string | null = inAnHour()): StateChange => ({
+      const claim = (
+        id: string,
+        options: { expiresAt?: string | null; owner?: string } = {},
+      ): StateChange => ({
         op: 'claim',
         model: 'Probe',
         id,
-        lookup: null,
+        lookup: options.owner ?? null,
         payload: null,
-        expiresAt,
+        expiresAt: options.expiresAt === undefined ? inAnHour() : options.expiresAt,
       });
       const put = (id: string): StateChange => ({
         op: 'put',
@@ -468,7 +478,7 @@ export function eventStoreContract(
 
       test('a claim can be had again when it has expired, or been dropped', async () => {
         const [expired, dropped] = [randomUUID(), randomUUID()];
-        await only(claim(expired, aMinuteAgo()), claim(dropped));
+        await only(claim(expired, { expiresAt: aMinuteAgo() }), claim(dropped));
         await only(drop(dropped));
 
         await only(claim(expired), claim(dropped));
@@ -477,9 +487,29 @@ export function eventStoreContract(
         await expect(only(claim(dropped))).rejects.toThrow(ClaimTaken);
       });
 
+      test('a claim can be had again by its owner, and by nobody else', async () => {
+        const id = randomUUID();
+        await only(claim(id, { owner: 'first' }));
+
+        await only(claim(id, { owner: 'first' }));
+
+        await expect(only(claim(id, { owner: 'second' }))).rejects.toThrow(ClaimTaken);
+        await expect(only(claim(id))).rejects.toThrow(ClaimTaken);
+      });
+
+      test('a commit with a claim of its own is repeated like any other', async () => {
+        const commit = {
+          ...commitOf(newStream(), 'none', newEvents(1)),
+          state: [claim(randomUUID(), { owner: 'repeated' })],
+        };
+        const first = await store.append(commit);
+
+        expect(await store.append(commit)).toEqual(first);
+      });
+
       test('a claim without an expiry holds', async () => {
         const id = randomUUID();
-        await only(claim(id, null));
+        await only(claim(id, { expiresAt: null }));
 
         await expect(only(claim(id))).rejects.toThrow(ClaimTaken);
       });

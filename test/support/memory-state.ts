@@ -2,7 +2,7 @@ import { ClaimTaken, type StateChange } from '../../src/eventstore/event-store.t
 
 /** Technical rows in memory, by the rules of the `state` schema: all changes or none. */
 export function memoryState(): (changes: readonly StateChange[]) => Promise<void> {
-  let rows = new Map<string, { expiresAt: string | null }>();
+  let rows = new Map<string, Pick<Row, 'expiresAt' | 'lookup'>>();
   return async (changes) => {
     const next = new Map(rows);
     for (const change of changes) {
@@ -12,10 +12,18 @@ export function memoryState(): (changes: readonly StateChange[]) => Promise<void
         next.delete(key);
         continue;
       }
-      const taken = live && (live.expiresAt === null || Date.parse(live.expiresAt) > Date.now());
-      if (change.op === 'claim' && taken) throw new ClaimTaken(change.model, change.id);
+      if (change.op === 'claim' && live && isTaken(live, change.lookup)) {
+        throw new ClaimTaken(change.model, change.id);
+      }
       next.set(key, change);
     }
     rows = next;
   };
+}
+
+type Row = Exclude<StateChange, { op: 'drop' }>;
+
+function isTaken(row: Pick<Row, 'expiresAt' | 'lookup'>, by: string | null): boolean {
+  const live = row.expiresAt === null || Date.parse(row.expiresAt) > Date.now();
+  return live && (row.lookup === null || row.lookup !== by);
 }
