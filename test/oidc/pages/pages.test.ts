@@ -10,6 +10,7 @@ describe.each(variants(pages))('%s', (_name, { html }) => {
     const report = await new HtmlValidate({
       root: true,
       extends: ['html-validate:standard', 'html-validate:a11y'],
+      rules: { 'input-missing-label': 'error' },
     }).validateString(html);
     expect(report.results.flatMap(({ messages }) => messages)).toEqual([]);
   });
