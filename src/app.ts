@@ -34,6 +34,7 @@ import {
   migrateReadModels,
   READ_SCHEMA,
 } from './projections/apply.ts';
+import { changesCatalogue } from './projections/catalogue.ts';
 import { protocolReadModels } from './projections/index.ts';
 import { checkpoint, projectionProgress, runProjector } from './projections/projector.ts';
 import { ProtocolReads } from './projections/protocol-reads.ts';
@@ -137,7 +138,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   const engine = await openEngine(config, log);
   const closing = new AbortController();
   try {
-    const { pool, store, execute } = engine;
+    const { pool, store } = engine;
+    let refresh = async () => {};
+    const execute: Execute = async (...wanted) => {
+      const executed = await engine.execute(...wanted);
+      if (changesCatalogue(executed.writes)) await refresh();
+      return executed;
+    };
     const subjectKeys = new SubjectKeys(pool, secrets);
     const reads = new ProtocolReads(pool);
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
@@ -169,8 +176,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       trustProxy: config.trustProxy,
     });
     await host.refresh();
-    const refresh = () =>
-      host.refresh().catch((err) => log.error({ err }, 'keys and scopes could not be read'));
+    refresh = () =>
+      host.refresh().catch((err) => log.error({ err }, 'the catalogue could not be read'));
     listen(pool, ANNOUNCEMENTS, refresh, closing.signal);
     sweepState(pool, {
       signal: closing.signal,

@@ -1,15 +1,17 @@
-import type { Configuration, JWKS, KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { grant } from '../domain/grant.ts';
 import { clientToken } from '../domain/token.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
-import type { KnownScope, ProtocolReads } from '../projections/protocol-reads.ts';
+import type { Catalogue } from '../projections/catalogue.ts';
+import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { accountFinder } from './account.ts';
 import { adapterFactory } from './adapter/index.ts';
 import { issued } from './adapter/tokens.ts';
 import { POLICY, policyOf } from './clients.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
+import { privateJwks } from './jwks.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
@@ -25,8 +27,7 @@ export interface ConfigurationContext {
   /** Seconds. */
   readonly refreshTokenLeeway: number;
   /** What changes at run time: a change makes a new provider. */
-  readonly jwks: JWKS;
-  readonly scopes: readonly KnownScope[];
+  readonly catalogue: Catalogue;
 }
 
 /** Seconds; a client's or resource's own policy comes first. */
@@ -56,13 +57,15 @@ const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
 /** How oidc-provider is set up. What is not switched on here does not exist. */
 export function configuration(context: ConfigurationContext): Configuration {
-  const { reads, secrets, pages } = context;
-  const ofThePerson = context.scopes.filter(({ resources }) => resources.length === 0);
+  const { reads, secrets, pages, catalogue } = context;
+  const ofThePerson = [...catalogue.scopes.values()].filter(
+    ({ resources }) => resources.length === 0,
+  );
   return {
     adapter: adapterFactory(context),
     findAccount: accountFinder(reads, context.subjectKeys),
     loadExistingGrant: grantLoader(reads),
-    jwks: context.jwks,
+    jwks: privateJwks(catalogue.signingKeys, secrets),
     scopes: ofThePerson.map(({ name }) => name),
     claims: Object.fromEntries(ofThePerson.map(({ name, claims }) => [name, [...claims]])),
     responseTypes: ['code'],
@@ -122,9 +125,9 @@ export function configuration(context: ConfigurationContext): Configuration {
       dPoP: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: defaultResource(reads),
+        defaultResource: defaultResource(catalogue),
         useGrantedResource: () => true,
-        getResourceServerInfo: resourceServer(reads, LIFETIMES.accessToken),
+        getResourceServerInfo: resourceServer(catalogue, LIFETIMES.accessToken),
       },
       rpInitiatedLogout: {
         enabled: true,

@@ -7,6 +7,7 @@ import { signIns } from '../domain/sign-ins.ts';
 import { verifyPassword } from '../platform/passwords.ts';
 import { equals, type Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
+import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownClient, ProtocolReads } from '../projections/protocol-reads.ts';
 import { readForm } from './form.ts';
 import { allow } from './grant-loader.ts';
@@ -20,6 +21,7 @@ import { currentUnitOfWork } from './unit-of-work.ts';
 export interface InteractionContext {
   readonly provider: Provider;
   readonly reads: ProtocolReads;
+  readonly catalogue: Catalogue;
   readonly secrets: Secrets;
   readonly subjectKeys: SubjectKeys;
   readonly pages: Pages;
@@ -64,7 +66,7 @@ export function interactions(context: InteractionContext): Middleware {
 }
 
 async function interactionPage(context: InteractionContext, ctx: Context, details: Interaction) {
-  const { provider, reads, secrets, subjectKeys, pages, limits } = context;
+  const { provider, reads, catalogue, secrets, subjectKeys, pages, limits } = context;
   const params = details.params as Record<string, string | undefined>;
   const client = await reads.client(params.client_id ?? '');
   if (!client) ctx.throw(400, 'the client is gone');
@@ -134,7 +136,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
   }
 
   async function showConsent(): Promise<void> {
-    const { scopes, resources } = await askedFor();
+    const { scopes, resources } = askedFor();
     const offline = scopes.some(({ name }) => name === 'offline_access');
     send(
       ctx,
@@ -151,7 +153,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
   async function allowed(form: URLSearchParams): Promise<void> {
     const sub = details.session?.accountId;
     if (!sub) ctx.throw(400, 'nobody is signed in');
-    const missing = await missingFrom(details, reads);
+    const missing = missingFrom(details, catalogue);
     const chosen = new Set(form.getAll('scope'));
     const agreed = (scope: string) =>
       INDISPENSABLE.includes(scope) || scope === 'offline_access' || chosen.has(scope);
@@ -183,10 +185,10 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     await finish({ consent: { grantId } });
   }
 
-  async function askedFor(): Promise<{ scopes: ConsentScope[]; resources: ConsentResource[] }> {
-    const missing = await missingFrom(details, reads);
-    const described = async (name: string): Promise<ConsentScope> => {
-      const scope = await reads.scope(name);
+  function askedFor(): { scopes: ConsentScope[]; resources: ConsentResource[] } {
+    const missing = missingFrom(details, catalogue);
+    const described = (name: string): ConsentScope => {
+      const scope = catalogue.scopes.get(name);
       const text = scope?.texts.find((each) => each.locale === locale) ?? scope;
       return {
         name,
@@ -195,13 +197,12 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
         required: INDISPENSABLE.includes(name),
       };
     };
-    const resources = Object.entries(missing.resources).map(async ([identifier, scopes]) => ({
-      displayName: (await reads.resource(identifier))?.display_name ?? identifier,
-      scopes: await Promise.all(scopes.map(described)),
-    }));
     return {
-      scopes: await Promise.all(missing.scopes.map(described)),
-      resources: await Promise.all(resources),
+      scopes: missing.scopes.map(described),
+      resources: Object.entries(missing.resources).map(([identifier, scopes]) => ({
+        displayName: catalogue.resources.get(identifier)?.display_name ?? identifier,
+        scopes: scopes.map(described),
+      })),
     };
   }
 
@@ -217,10 +218,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
 }
 
 /** What the consent prompt found not granted yet; all that is asked for when it was requested anew. */
-async function missingFrom(
-  { prompt, params }: Interaction,
-  reads: ProtocolReads,
-): Promise<Allowance> {
+function missingFrom({ prompt, params }: Interaction, catalogue: Catalogue): Allowance {
   const details = prompt.details as {
     missingOIDCScope?: string[];
     missingOIDCClaims?: string[];
@@ -236,7 +234,7 @@ async function missingFrom(
   for (const name of String(params.scope ?? '')
     .split(' ')
     .filter(Boolean)) {
-    const on = (await reads.scope(name))?.resources ?? [];
+    const on = catalogue.scopes.get(name)?.resources ?? [];
     if (on.length === 0) scopes.push(name);
     for (const resource of on.filter((each) => indicated.includes(each))) {
       resources[resource] = [...(resources[resource] ?? []), name];

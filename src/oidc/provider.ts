@@ -2,16 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Middleware } from 'koa';
 import Provider from 'oidc-provider';
 import type { Execute } from '../eventstore/execute.ts';
+import { readCatalogue } from '../projections/catalogue.ts';
 import { compareSecretsByDigest } from './clients.ts';
 import { type ConfigurationContext, configuration } from './configuration.ts';
 import { interactions } from './interactions.ts';
-import { privateJwks } from './jwks.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { transaction } from './transaction.ts';
 
-export interface ProviderContext extends Omit<ConfigurationContext, 'jwks' | 'scopes'> {
+export interface ProviderContext extends Omit<ConfigurationContext, 'catalogue'> {
   readonly execute: Execute;
   readonly limits: SignInLimits;
   /** X-Forwarded-For of the nearest proxy may be believed. */
@@ -21,12 +21,13 @@ export interface ProviderContext extends Omit<ConfigurationContext, 'jwks' | 'sc
 }
 
 /**
- * The OpenID provider. oidc-provider fixes its keys and identity scopes when it is made, so a change
- * of either makes a new one; requests under way end on the old.
+ * The OpenID provider. oidc-provider fixes its keys and scopes when it is made, so a change of the
+ * catalogue makes a new one; requests under way end on the old.
  */
 export class ProviderHost {
   #handle: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   #builtFrom = '';
+  #refreshed: Promise<void> = Promise.resolve();
 
   constructor(private readonly context: ProviderContext) {}
 
@@ -37,14 +38,20 @@ export class ProviderHost {
     this.#handle(request, response);
   };
 
-  /** Reads keys and scopes, and makes a new provider if they have changed. */
-  async refresh(): Promise<void> {
-    const { reads, secrets } = this.context;
-    const [keys, scopes] = await Promise.all([reads.signingKeys(), reads.scopes()]);
-    const from = JSON.stringify([keys, scopes]);
+  /** Reads the catalogue, and makes a new provider if it has changed. */
+  refresh(): Promise<void> {
+    // One after the other: an older catalogue never takes the place of a newer one.
+    const refreshed = this.#refreshed.then(() => this.#refresh());
+    this.#refreshed = refreshed.catch(() => undefined);
+    return refreshed;
+  }
+
+  async #refresh(): Promise<void> {
+    const catalogue = await readCatalogue(this.context.reads);
+    const { scopes, resources, signingKeys } = catalogue;
+    const from = JSON.stringify([[...scopes], [...resources], signingKeys]);
     if (from === this.#builtFrom) return;
-    const jwks = privateJwks(keys, secrets);
-    this.#handle = build({ ...this.context, jwks, scopes });
+    this.#handle = build({ ...this.context, catalogue });
     this.#builtFrom = from;
   }
 }

@@ -1,6 +1,7 @@
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { errors } from 'oidc-provider';
-import type { KnownScope, ProtocolReads } from '../projections/protocol-reads.ts';
+import type { Catalogue } from '../projections/catalogue.ts';
+import type { KnownScope } from '../projections/protocol-reads.ts';
 import { policyOf } from './clients.ts';
 
 /** Scopes of the protocol itself: they need no permission of their own. */
@@ -11,15 +12,15 @@ const OF_THE_PROTOCOL = ['openid', 'offline_access'];
  * on. `oneOf` narrows the choice to what was granted.
  * @throws InvalidScope for a scope that does not exist or that the client may not ask for
  */
-export function defaultResource(reads: ProtocolReads) {
-  return async (
+export function defaultResource({ scopes: defined }: Catalogue) {
+  return (
     ctx: KoaContextWithOIDC,
     client: Client,
     oneOf?: readonly string[],
-  ): Promise<string | readonly string[] | undefined> => {
+  ): string | readonly string[] | undefined => {
     if (oneOf) return oneOf;
     keepOfflineAccess(ctx, client);
-    const scopes = await checkedScopes(reads, ctx, client);
+    const scopes = checkedScopes(defined, ctx, client);
     const meant = [...new Set(scopes.flatMap((scope) => scope.resources))];
     if (meant.length > 0) return meant.length === 1 ? meant[0] : meant;
     const formatIsJwt = policyOf(client).tokenPolicy.accessTokenFormat === 'jwt';
@@ -35,17 +36,11 @@ export function defaultResource(reads: ProtocolReads) {
  * client's, then the server's.
  * @throws InvalidTarget for a resource that is not defined
  */
-export function resourceServer(reads: ProtocolReads, defaultLifetime: number) {
-  return async (
-    ctx: KoaContextWithOIDC,
-    identifier: string,
-    client: Client,
-  ): Promise<ResourceServer> => {
+export function resourceServer({ scopes: defined, resources }: Catalogue, defaultLifetime: number) {
+  return (ctx: KoaContextWithOIDC, identifier: string, client: Client): ResourceServer => {
     keepOfflineAccess(ctx, client);
-    const [row, scopes] = await Promise.all([
-      reads.resource(identifier),
-      checkedScopes(reads, ctx, client),
-    ]);
+    const row = resources.get(identifier);
+    const scopes = checkedScopes(defined, ctx, client);
     if (!row && identifier !== ctx.oidc.issuer) throw new errors.InvalidTarget();
     const { accessTokenFormat, accessTokenLifetime } = policyOf(client).tokenPolicy;
     const format = row?.token_policy.accessTokenFormat ?? accessTokenFormat;
@@ -63,18 +58,17 @@ export function resourceServer(reads: ProtocolReads, defaultLifetime: number) {
 }
 
 /** The scopes that the request, or the token being refreshed, names. */
-async function checkedScopes(
-  reads: ProtocolReads,
+function checkedScopes(
+  defined: Catalogue['scopes'],
   ctx: KoaContextWithOIDC,
   client: Client,
-): Promise<KnownScope[]> {
+): KnownScope[] {
   const asked = ctx.oidc.params?.scope as string | undefined;
   const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
   const names = (asked ?? source?.scope ?? '').split(' ').filter(Boolean);
   const permitted = policyOf(client).scopes;
-  const found = await Promise.all(names.map((name) => reads.scope(name)));
-  return found.map((scope, nth) => {
-    const name = names[nth] as string;
+  return names.map((name) => {
+    const scope = defined.get(name);
     const may =
       OF_THE_PROTOCOL.includes(name) || permitted.includes('*') || permitted.includes(name);
     if (!scope) throw new errors.InvalidScope('requested scope does not exist', name);

@@ -14,6 +14,7 @@ export interface ApiResourceRow {
 
 export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResourceFacts> = {
   table: 'api_resources',
+  announced: true,
   key: ['resource_id'],
   columns: {
     resource_id: 'text',

@@ -24,10 +24,6 @@ export type KnownSession = SessionRow & { readonly clients: readonly SessionClie
 
 export type KnownScope = ScopeRow & { readonly texts: readonly ScopeTextRow[] };
 
-const SCOPES = `select s.*, coalesce((select jsonb_agg(to_jsonb(t)) from ${READ_SCHEMA}.scope_texts t
-    where t.name = s.name), '[]') as texts
-  from ${READ_SCHEMA}.scopes s`;
-
 /** A technical row of the `state` schema that has not expired. */
 export interface StateEntry {
   readonly id: string;
@@ -46,8 +42,6 @@ export class ProtocolReads {
   readonly consent: (consentId: string) => Promise<ConsentRow | undefined>;
   readonly user: (sub: string) => Promise<UserRow | undefined>;
   readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
-  readonly resource: (identifier: string) => Promise<ApiResourceRow | undefined>;
-  readonly scope: (name: string) => Promise<KnownScope | undefined>;
   readonly #entry: (key: string) => Promise<(StateEntry & { key: string }) | undefined>;
 
   constructor(private readonly pool: pg.Pool) {
@@ -93,12 +87,6 @@ export class ProtocolReads {
       'username_digest',
       `select * from ${s}.users where username_digest = any($1)`,
     );
-    this.resource = of(
-      'resource',
-      'identifier',
-      `select * from ${s}.api_resources where identifier = any($1)`,
-    );
-    this.scope = of('scope', 'name', `${SCOPES} where s.name = any($1)`);
     this.#entry = of(
       'state-entry',
       'key',
@@ -125,7 +113,18 @@ export class ProtocolReads {
   }
 
   async scopes(): Promise<KnownScope[]> {
-    const { rows } = await this.pool.query<KnownScope>(`${SCOPES} order by s.name`);
+    const { rows } = await this.pool.query<KnownScope>(
+      `select s.*, coalesce((select jsonb_agg(to_jsonb(t)) from ${READ_SCHEMA}.scope_texts t
+         where t.name = s.name), '[]') as texts
+       from ${READ_SCHEMA}.scopes s order by s.name`,
+    );
+    return rows;
+  }
+
+  async resources(): Promise<ApiResourceRow[]> {
+    const { rows } = await this.pool.query<ApiResourceRow>(
+      `select * from ${READ_SCHEMA}.api_resources order by identifier`,
+    );
     return rows;
   }
 
