@@ -53,8 +53,8 @@ export function homePage({ issuer }) {
 export function signedInPage({ user, userinfo }) {
   const { claims, tokens } = user;
   return page(
-    `Hello, ${claims.name ?? claims.preferred_username ?? claims.sub}`,
-    html`<p>You are signed in. This is what the application was told.</p>
+    userinfo?.name ? `Hello, ${userinfo.name}` : 'You are signed in',
+    html`<p>This is what the application was told.</p>
       <div class="actions">
         ${action('/userinfo', 'Call userinfo')}
         ${tokens.refresh_token ? action('/refresh', 'Refresh the tokens') : ''}
@@ -64,13 +64,14 @@ export function signedInPage({ user, userinfo }) {
       ${userinfo ? html`<section id="userinfo"><h2>Answer of userinfo</h2>${list(userinfo)}</section>` : ''}
       <section id="tokens"><h2>Tokens</h2>
         <p class="note">Obtained ${time(user.obtainedAt)}; refreshed ${times(user.refreshes)}. The
-          values stay on the server. All that Muniment keeps of them is their SHA-256.</p>
+          values stay in this application. All that Muniment keeps of the first two is the
+          SHA-256.</p>
         ${list({
           'Access token': fingerprint(tokens.access_token),
-          'It is valid until': time(user.expiresAt),
-          Scopes: tokens.scope,
           'Refresh token': fingerprint(tokens.refresh_token),
-          'ID token': fingerprint(tokens.id_token),
+          'ID token': `a JWT of ${tokens.id_token.length} characters`,
+          Scopes: tokens.scope,
+          'Access ends': time(user.expiresAt),
         })}
       </section>`,
   );
