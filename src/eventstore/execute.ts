@@ -188,10 +188,13 @@ export function executor(store: EventStore, options: { remembered?: number } = {
   };
 }
 
+/** In JSON: U+0000, or half of a surrogate pair (a whole one is not escaped). */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
 /** @throws DomainError `invalid` for text that Postgres cannot keep, before any engine has taken it */
 function storable<T extends { readonly data: object }>(fact: T): T {
-  if (JSON.stringify(fact.data).includes('\\u0000')) {
-    throw new DomainError('invalid', 'text must not hold the character U+0000');
+  if (UNSTORABLE.test(JSON.stringify(fact.data))) {
+    throw new DomainError('invalid', 'text must not hold U+0000 or half of a surrogate pair');
   }
   return fact;
 }
