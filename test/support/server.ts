@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { type Admin, openAdmin } from './admin.ts';
+import { type EventStoreDouble, startEventStoreDouble } from './eventstoredb/double.ts';
+import { createDatabase, type TestDatabase } from './postgres.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const ISSUER_HOST = 'localhost';
+const START_MS = 30_000;
+const POLL_MS = 20;
+
+export type EngineName = 'postgres' | 'eventstoredb';
+export const ENGINES: readonly EngineName[] = ['postgres', 'eventstoredb'];
+
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+/** One server process. Several share an issuer, and differ in where they listen. */
+export interface TestNode {
+  readonly adminUrl: string;
+  /** Sends what is addressed to the issuer to this node. */
+  readonly fetch: Fetch;
+  /** Resolves when the process is gone; SIGTERM by default. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts the process again where it was, and resolves when it is ready. */
+  restart(): Promise<void>;
+}
+
+export interface TestServer {
+  readonly issuer: string;
+  readonly nodes: readonly TestNode[];
+  /** The first node. */
+  readonly node: TestNode;
+  readonly database: TestDatabase;
+  /** The EventStoreDB double, on that engine. */
+  readonly double: EventStoreDouble | undefined;
+  readonly admin: Admin;
+  readonly adminPassword: string;
+  readonly adminClientSecret: string;
+  /** Everything the processes have written to their standard streams. */
+  output(): string;
+  /** Runs another command of the program with the servers' configuration. */
+  run(command: string): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the program that `npm run build` made, as real processes on a database of their own.
+ * @param options.env variables beside those for addresses, database and secrets
+ */
+export async function startTestServer(options: {
+  engine: EngineName;
+  nodes?: number;
+  env?: Readonly<Record<string, string>>;
+}): Promise<TestServer> {
+  const database = await createDatabase();
+  const double = options.engine === 'eventstoredb' ? await startEventStoreDouble() : undefined;
+  const masterKey = randomBytes(32);
+  const adminPassword = randomBytes(24).toString('base64url');
+  const adminClientSecret = randomBytes(32).toString('base64url');
+  const places = await Promise.all(
+    Array.from({ length: options.nodes ?? 1 }, async () => ({
+      port: await freePort(),
+      adminPort: await freePort(),
+    })),
+  );
+  const issuer = `http://${ISSUER_HOST}:${places[0]?.port}`;
+  const shared: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    ISSUER: issuer,
+    DATABASE_URL: database.url,
+    ...(double ? { EVENTSTORE_URL: double.url } : {}),
+    MASTER_KEY: masterKey.toString('base64'),
+    ADMIN_PASSWORD: adminPassword,
+    ADMIN_CLIENT_SECRET: adminClientSecret,
+    LOG_LEVEL: 'info',
+    ...options.env,
+  };
+
+  let output = '';
+  const hear = (chunk: string) => {
+    output += chunk;
+  };
+  const nodes = places.map(({ port, adminPort }) =>
+    serverProcess({
+      issuer,
+      url: `http://127.0.0.1:${port}`,
+      adminUrl: `http://127.0.0.1:${adminPort}`,
+      env: { ...shared, PORT: String(port), ADMIN_PORT: String(adminPort) },
+      hear,
+      output: () => output,
+    }),
+  );
+
+  async function stop(): Promise<void> {
+    await Promise.all(nodes.map((node) => node.kill()));
+    await admin?.close();
+    await double?.stop();
+    await database.drop();
+  }
+
+  let admin: Admin | undefined;
+  try {
+    await Promise.all(nodes.map((node) => node.restart()));
+    admin = openAdmin({ database, eventStoreUrl: double?.url, masterKey });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    issuer,
+    nodes,
+    node: nodes[0] as TestNode,
+    database,
+    double,
+    admin,
+    adminPassword,
+    adminClientSecret,
+    output: () => output,
+    async run(command) {
+      const child = spawn(process.execPath, ['--enable-source-maps', MAIN, command], {
+        env: shared,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const [stdout, stderr] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close'),
+      ]);
+      return { code: child.exitCode, stdout, stderr };
+    },
+    stop,
+  };
+}
+
+function serverProcess(place: {
+  issuer: string;
+  url: string;
+  adminUrl: string;
+  env: Record<string, string>;
+  hear: (chunk: string) => void;
+  output: () => string;
+}): TestNode {
+  let child: ChildProcess | undefined;
+  const ended = () => child && (child.exitCode !== null || child.signalCode !== null);
+  return {
+    adminUrl: place.adminUrl,
+
+    async fetch(url, init) {
+      try {
+        return await fetch(String(url).replace(place.issuer, place.url), init);
+      } catch (error) {
+        if (!ended()) throw error;
+        const how = child?.signalCode ?? child?.exitCode;
+        throw new Error(`the server is gone (${how}):\n${place.output()}`, { cause: error });
+      }
+    },
+
+    async kill(signal = 'SIGTERM') {
+      if (!child || ended()) return;
+      const gone = once(child, 'close');
+      child.kill(signal);
+      await gone;
+    },
+
+    async restart() {
+      const started = spawn(process.execPath, ['--enable-source-maps', MAIN, 'serve'], {
+        env: place.env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      child = started;
+      started.stdout.setEncoding('utf8').on('data', place.hear);
+      started.stderr.setEncoding('utf8').on('data', place.hear);
+      const deadline = Date.now() + START_MS;
+      while (!(await answers(`${place.adminUrl}/health/ready`))) {
+        if (ended() || Date.now() > deadline) {
+          throw new Error(`the server did not start:\n${place.output()}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** A port below those the system gives to outgoing connections, so that a restart finds it free. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + (randomBytes(2).readUInt16BE() % 22_000);
+    const probe = createServer().listen(port, '127.0.0.1');
+    const free = await Promise.race([
+      once(probe, 'listening').then(() => true),
+      once(probe, 'error').then(() => false),
+    ]).catch(() => false);
+    if (!free) continue;
+    probe.close();
+    await once(probe, 'close');
+    return port;
+  }
+}
