@@ -73,7 +73,9 @@ function faults(path: string, source: string, packages: ReadonlySet<string>): st
     if (!target.startsWith('src/')) return fault('outside src');
     if (target === TYPES_FOR_ALL && typeOnly) return [];
     const other = folderOf(target);
-    return other === folder || allowed.includes(other) ? [] : fault(`${folder} ← ${other}`);
+    return other === folder || allowed.includes(other)
+      ? []
+      : fault(`${folder} may not know ${other}`);
   });
 }
 
