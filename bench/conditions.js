@@ -22,8 +22,14 @@ export const API_SCOPE = 'bench';
 export const WEB_SCOPE = 'openid offline_access';
 export const REDIRECT_URI = 'https://client.bench.example/callback';
 
-/** JWS algorithm of ID tokens and JWT access tokens (RFC 7518 §3.4). */
-export const SIGNING_ALG = 'ES256';
+/**
+ * JWS algorithms (RFC 7518 §3.1). The peers sign as Muniment does when it is there to look at.
+ *
+ * @typedef {'ES256' | 'RS256'} Algorithm
+ * @typedef {{ idToken: Algorithm, accessToken: Algorithm }} Algorithms
+ * @type {Algorithms}
+ */
+export const ALGORITHMS = { idToken: 'ES256', accessToken: 'ES256' };
 
 /** Seconds. Codes live long enough to be prepared before the timed window. */
 export const LIFETIME = {

@@ -41,29 +41,30 @@ export function munimentIsBuilt() {
 /**
  * @param {ContenderName} name
  * @param {import('./database.js').Database} database
- * @param {string[]} nodeFlags
+ * @param {{ nodeFlags: string[], algorithms: import('./conditions.js').Algorithms }} options
  * @returns {Promise<Contender>} when it serves its discovery document and knows its clients
  */
-export async function startContender(name, database, nodeFlags) {
+export async function startContender(name, database, options) {
   const [port, adminPort] = await freePorts(2);
   const issuer = `http://127.0.0.1:${port}`;
   const start = name === 'muniment' ? startMuniment : startPeer;
-  return start({ name, database, nodeFlags, port, adminPort, issuer });
+  return start({ name, database, port, adminPort, issuer, ...options });
 }
 
 /**
  * @typedef {{ name: ContenderName, database: import('./database.js').Database, nodeFlags: string[],
- *   port: number, adminPort: number, issuer: string }} Place
+ *   algorithms: import('./conditions.js').Algorithms, port: number, adminPort: number, issuer: string }} Place
  */
 
 /** @param {Place} place @returns {Promise<Contender>} */
-async function startPeer({ name, database, nodeFlags, port, issuer }) {
+async function startPeer({ name, database, nodeFlags, algorithms, port, issuer }) {
   const clients = makeClients();
   const server = await startServer(
     [...nodeFlags, fileURLToPath(new URL(`peers/${name}.js`, import.meta.url))],
     {
       ISSUER: issuer,
       PORT: String(port),
+      ALGORITHMS: JSON.stringify(algorithms),
       CLIENTS: JSON.stringify([clients.opaque, clients.jwt, ...clients.web]),
       ...(name === 'postgres' && { DATABASE_URL: await database.create('bench_postgres') }),
     },

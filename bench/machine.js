@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What the numbers depend on. */
 export function machineFacts() {
@@ -22,15 +23,39 @@ export function machineFacts() {
  */
 export function cpuSeconds({ server, database }) {
   if (process.platform !== 'linux') return null;
+  return {
+    machine: machineSeconds(),
+    server: processes((pid) => pid === server),
+    database: database === null ? 0 : processes((pid, parent) => [pid, parent].includes(database)),
+  };
+}
+
+/** Cores that others on the machine may take before a window says little. */
+export const NOISE = 0.25;
+const QUIET_MS = 500;
+
+/**
+ * Waits until the machine is idle but for a little, while nothing of ours runs.
+ *
+ * @param {number} patience seconds after which it is as it is
+ */
+export async function untilQuiet(patience) {
+  if (process.platform !== 'linux') return;
+  const deadline = Date.now() + 1000 * patience;
+  for (let busy = 1; busy > NOISE && Date.now() < deadline; ) {
+    const before = machineSeconds();
+    await sleep(QUIET_MS);
+    busy = (machineSeconds() - before) / (QUIET_MS / 1000);
+  }
+}
+
+/** CPU seconds of the whole machine, those that its host withheld (steal) among them. */
+function machineSeconds() {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
     .split('\n', 1)[0]
     .split(/\s+/)
     .map(Number);
-  return {
-    machine: inSeconds(user + nice + system + irq + softirq + steal),
-    server: processes((pid) => pid === server),
-    database: database === null ? 0 : processes((pid, parent) => [pid, parent].includes(database)),
-  };
+  return inSeconds(user + nice + system + irq + softirq + steal);
 }
 
 /** USER_HZ, which Linux fixes at 100 for what it shows to programs. */
@@ -51,7 +76,9 @@ function processes(counts) {
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
       // The command in parentheses may hold spaces; the fields after it do not.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (counts(pid, Number(fields[1]))) sum += Number(fields[11]) + Number(fields[12]);
+      if (!counts(pid, Number(fields[1]))) continue;
+      // utime, stime, and the same of children that ended.
+      for (const field of fields.slice(11, 15)) sum += Number(field);
     } catch {
       // The process ended while we looked.
     }

@@ -4,9 +4,10 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ALGORITHMS } from './conditions.js';
 import { munimentIsBuilt, startContender } from './contenders.js';
 import { startDatabase } from './database.js';
-import { machineFacts } from './machine.js';
+import { machineFacts, untilQuiet } from './machine.js';
 import { readOptions, USAGE } from './options.js';
 import { describeAnswers, differences } from './parity.js';
 import { profileAsMarkdown } from './profile.js';
@@ -35,14 +36,18 @@ async function main() {
   };
   process.once('SIGINT', () => stopAll().finally(() => process.exit(130)));
 
-  const answers = new Map();
+  /** @type {Parameters<typeof differences>[0]} */
+  const descriptions = new Map();
+  let algorithms = ALGORITHMS;
   const rows = [];
   try {
     for (const name of servers) {
-      const flags = profiles ? ['--cpu-prof', `--cpu-prof-dir=${join(profiles, name)}`] : [];
-      const contender = await startContender(name, database, flags);
+      const nodeFlags = profiles ? ['--cpu-prof', `--cpu-prof-dir=${join(profiles, name)}`] : [];
+      const contender = await startContender(name, database, { nodeFlags, algorithms });
       contenders.push(contender);
-      answers.set(contender.title, await describeAnswers(contender));
+      const description = await describeAnswers(contender);
+      descriptions.set(contender.title, description);
+      if (name === 'muniment') algorithms = description.algorithms;
     }
     for (const cell of options.cells) rows.push(await measure(cell, contenders, database));
   } finally {
@@ -62,10 +67,12 @@ async function main() {
       warmUpSeconds: options.warmUpSeconds,
       codes: options.codes,
       warmUpCodes: options.warmUpCodes,
+      signatureOfIdTokens: algorithms.idToken,
+      signatureOfAccessTokens: algorithms.accessToken,
     },
     servers,
     rows,
-    differences: differences(answers),
+    differences: differences(descriptions),
   };
   console.log(options.json ? JSON.stringify(report, asJson, 2) : asMarkdown(report));
   if (profiles && !options.json) {
@@ -116,6 +123,7 @@ async function quietest(run) {
 async function timed(cell, contender, database) {
   const { warmUpBodies, bodies } = await cell.prepare(contender, options);
   await database.settle();
+  await untilQuiet(options.patience);
   const result = await load({
     url: contender.endpoints[cell.endpoint],
     use: cell.use,

@@ -12,6 +12,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --seconds <n>          timed window of a cell (5)
   --warm-up <n>          seconds before it (2)
   --codes <n>            codes per window of the code exchange (10000)
+  --patience <n>         seconds to wait for an idle machine before a window (10)
   --retries <n>          how often a window is repeated that others on the machine disturbed (2)
   --json                 the whole result as JSON instead of tables
   --profile              CPU profile of each server over the timed windows; one round
@@ -34,6 +35,7 @@ export function readOptions() {
       seconds: { type: 'string' },
       'warm-up': { type: 'string' },
       codes: { type: 'string' },
+      patience: { type: 'string' },
       retries: { type: 'string' },
     },
   });
@@ -54,6 +56,7 @@ export function readOptions() {
     rounds: amount('rounds', values.rounds, quick || profile ? 1 : 3),
     seconds: amount('seconds', values.seconds, quick ? 2 : 5),
     warmUpSeconds: amount('warm-up', values['warm-up'], quick ? 1 : 2),
+    patience: amount('patience', values.patience, quick ? 0 : 10, 0),
     retries: amount('retries', values.retries, quick ? 0 : 2, 0),
     codes,
     warmUpCodes: Math.ceil(codes / 5),

@@ -7,8 +7,9 @@ import { UserAgent } from './user-agent.js';
  * What one contender answers to each kind of request, in words that can be compared: two servers do
  * the same protocol work only when they give the same things.
  *
+ * @typedef {{ answers: Record<string, string>, algorithms: import('./conditions.js').Algorithms }} Description
  * @param {import('./contenders.js').Contender} contender
- * @returns {Promise<Record<string, string>>} by kind of request
+ * @returns {Promise<Description>} answers by kind of request
  */
 export async function describeAnswers({ clients, endpoints, person }) {
   const { token_endpoint: token, introspection_endpoint: introspection } = endpoints;
@@ -33,7 +34,7 @@ export async function describeAnswers({ clients, endpoints, person }) {
     grant_type: 'refresh_token',
     refresh_token: exchanged.refresh_token,
   });
-  return {
+  const answers = {
     'client-credentials': tokens(opaque),
     'client-credentials-jwt': tokens(jwt),
     'code without proof (PKCE)': refusal(unproved),
@@ -52,17 +53,22 @@ export async function describeAnswers({ clients, endpoints, person }) {
     ),
     'scope of the code flow': exchanged.scope ?? WEB_SCOPE,
   };
+  const algorithms = {
+    idToken: algorithm(exchanged.id_token),
+    accessToken: algorithm(jwt.access_token),
+  };
+  return { answers, algorithms };
 }
 
 /**
- * @param {Map<string, Record<string, string>>} answers by title of the contender
+ * @param {Map<string, Description>} descriptions by title of the contender
  * @returns {{ request: string, answers: [title: string, answer: string][] }[]} where they differ
  */
-export function differences(answers) {
-  const [first] = answers.values();
-  return Object.keys(first ?? {}).flatMap((request) => {
-    const all = [...answers].map(
-      ([title, each]) => /** @type {[string, string]} */ ([title, each[request]]),
+export function differences(descriptions) {
+  const [first] = descriptions.values();
+  return Object.keys(first?.answers ?? {}).flatMap((request) => {
+    const all = [...descriptions].map(
+      ([title, { answers }]) => /** @type {[string, string]} */ ([title, answers[request]]),
     );
     const same = all.every(([, answer]) => answer === all[0]?.[1]);
     return same ? [] : [{ request, answers: all }];
@@ -84,7 +90,12 @@ function tokens(answer) {
 /** @param {string} token */
 function form(token) {
   if (token.split('.').length !== 3) return `opaque, ${token.length} characters`;
-  return `JWT, ${decodeProtectedHeader(token).alg}`;
+  return `JWT, ${algorithm(token)}`;
+}
+
+/** @param {string} token */
+function algorithm(token) {
+  return /** @type {import('./conditions.js').Algorithm} */ (decodeProtectedHeader(token).alg);
 }
 
 /** @param {Record<string, any>} answer */

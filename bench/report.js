@@ -1,4 +1,5 @@
 import { titles } from './contenders.js';
+import { NOISE } from './machine.js';
 
 /**
  * @typedef {import('./contenders.js').ContenderName} ContenderName
@@ -14,16 +15,13 @@ import { titles } from './contenders.js';
  * @property {string} commit
  * @property {ReturnType<typeof import('./machine.js').machineFacts>} machine
  * @property {Record<string, string>} database
- * @property {Record<string, number>} conditions
+ * @property {Record<string, string | number>} conditions
  * @property {readonly ContenderName[]} servers
  * @property {Row[]} rows
  * @property {ReturnType<typeof import('./parity.js').differences>} differences
  */
 
-/** Cores that others on the machine may take before a window says little. */
-const NOISE = 0.25;
-
-/** @param {Result} result whether others on the machine, or its host, took part of its time */
+/** @param {Result} result whether others on the machine, or its host, took CPU time meanwhile */
 export function disturbed({ cores }) {
   return cores !== null && cores.others > NOISE;
 }
@@ -48,9 +46,9 @@ export function asMarkdown(report) {
     ...servers.map((name) => shown(rounds[name])),
     ...peers.map((name) => ratio(rounds.muniment, rounds[name])),
   ]);
-  const cores = rows.map(({ title, rounds }) => [
+  const cpu = rows.map(({ title, rounds }) => [
     title,
-    ...servers.map((name) => coresOf(rounds[name])),
+    ...servers.map((name) => cpuOf(rounds[name])),
   ]);
   return [
     '# Benchmark',
@@ -62,9 +60,9 @@ export function asMarkdown(report) {
     'An `!` marks a cell in which requests failed, a `~` one in which other programs on the machine used more than a quarter of a core.',
     '',
     ...errors(report),
-    '## Cores used: server / PostgreSQL / load generator',
+    '## CPU time per request in µs: server / PostgreSQL / load generator',
     '',
-    table([['', ...servers.map((name) => titles[name])], ...cores]),
+    table([['', ...servers.map((name) => titles[name])], ...cpu]),
     '',
     '## Conditions',
     '',
@@ -123,10 +121,13 @@ function ratio(ours, theirs) {
 }
 
 /** @param {Result[] | undefined} results */
-function coresOf(results) {
-  const cores = results && median(results).cores;
+function cpuOf(results) {
+  if (!results) return '';
+  const { cores, perSecond } = median(results);
   if (!cores) return '';
-  return [cores.server, cores.database, cores.load].map((each) => each.toFixed(2)).join(' / ');
+  return [cores.server, cores.database, cores.load]
+    .map((each) => Math.round((1e6 * each) / perSecond))
+    .join(' / ');
 }
 
 /** @param {Result} result */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { exportJWK, generateKeyPair } from 'jose';
 import Provider from 'oidc-provider';
-import { API_SCOPE, LIFETIME, RESOURCE, SIGNING_ALG } from '../conditions.js';
+import { API_SCOPE, LIFETIME, RESOURCE } from '../conditions.js';
 
 /**
  * oidc-provider as its users set it up, doing the protocol work that Muniment does. Only the
@@ -12,9 +12,11 @@ import { API_SCOPE, LIFETIME, RESOURCE, SIGNING_ALG } from '../conditions.js';
 const ACCOUNT = 'bench';
 const SIGN_IN_PATH = '/sign-in/';
 
+/** @type {import('../conditions.js').Algorithms} */
+const algorithms = JSON.parse(String(process.env.ALGORITHMS));
+
 /**
- * Serves until SIGTERM; prints `ready` when it listens. Reads ISSUER, PORT and CLIENTS (JSON, the
- * clients of conditions.js).
+ * Serves until SIGTERM. Reads ISSUER, PORT and, as JSON, CLIENTS and ALGORITHMS (conditions.js).
  *
  * @param {{ adapter: import('oidc-provider').AdapterFactory, clients: import('oidc-provider').ClientMetadata[] }} storage
  */
@@ -26,7 +28,7 @@ export async function serve({ adapter, clients }) {
     ...(await configuration()),
   });
   provider.use(signInAtOnce);
-  createServer(provider.callback()).listen(Number(PORT), '127.0.0.1', () => console.log('ready'));
+  createServer(provider.callback()).listen(Number(PORT), '127.0.0.1');
   process.on('SIGTERM', () => process.exit(0));
 }
 
@@ -41,7 +43,7 @@ export function clientMetadata() {
     response_types: client.redirectUris.length > 0 ? ['code'] : [],
     redirect_uris: client.redirectUris,
     token_endpoint_auth_method: 'client_secret_basic',
-    id_token_signed_response_alg: SIGNING_ALG,
+    id_token_signed_response_alg: algorithms.idToken,
     access_token_format: client.accessTokenFormat,
   }));
 }
@@ -63,21 +65,21 @@ async function configuration() {
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: (_, client) =>
-          client.grantTypeAllowed('client_credentials') ? RESOURCE : [],
+        defaultResource: (ctx, client) => {
+          keepOfflineAccess(ctx);
+          return client.grantTypeAllowed('client_credentials') ? RESOURCE : [];
+        },
         getResourceServerInfo: (_, resource, client) => ({
           scope: API_SCOPE,
           audience: resource,
           accessTokenTTL: LIFETIME.accessToken,
           accessTokenFormat: client.access_token_format === 'jwt' ? 'jwt' : 'opaque',
-          jwt: { sign: { alg: SIGNING_ALG } },
+          jwt: { sign: { alg: algorithms.accessToken } },
         }),
       },
     },
     interactions: { url: (_, interaction) => SIGN_IN_PATH + interaction.uid },
     loadExistingGrant: existingOrImplicitGrant,
-    issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
-    expiresWithSession: () => false,
     rotateRefreshToken: true,
     pkce: { required: () => true },
     ttl: {
@@ -91,6 +93,16 @@ async function configuration() {
       Interaction: 3600,
     },
   };
+}
+
+/**
+ * The library drops offline_access from a request without prompt=consent; like many of its users,
+ * these servers leave the permission to the client's registration.
+ *
+ * @param {import('oidc-provider').KoaContextWithOIDC} ctx
+ */
+function keepOfflineAccess({ oidc, query }) {
+  if (oidc.route === 'authorization' && oidc.params) oidc.params.scope = query.scope;
 }
 
 /** @param {string} alg */
