@@ -12,6 +12,7 @@ import {
 } from 'type-graphql';
 import * as commands from '../commands/api-resources.ts';
 import type { Command } from '../commands/command.ts';
+import { ADMIN_RESOURCE } from '../commands/seed.ts';
 import type { TokenFormat as Format } from '../domain/client.ts';
 import { digest } from '../platform/secrets.ts';
 import { ApiResource } from './api-resource.ts';
@@ -19,7 +20,6 @@ import { demand, EVERYTHING, Requires } from './authorize.ts';
 import { TokenFormat } from './client-enums.ts';
 import type { GraphContext } from './context.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
-import { ADMIN_AUDIENCE } from './principal.ts';
 
 @InputType({
   description:
@@ -102,7 +102,7 @@ async function change<Input extends IdempotentInput & { readonly identifier: str
   command: Command<Input, { identifier: string }>,
 ): Promise<ApiResourcePayload> {
   const { identifier } = input;
-  if (identifier === ADMIN_AUDIENCE) demand(context.principal.scopes, [EVERYTHING]);
+  if (identifier === ADMIN_RESOURCE) demand(context.principal.scopes, [EVERYTHING]);
   return perform(context, { mutation, input, command, about: { identifier } });
 }
 

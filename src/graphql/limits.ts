@@ -3,7 +3,9 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
+  getVariableValues,
   Kind,
+  type OperationDefinitionNode,
   type SelectionSetNode,
   type ValidationContext,
   type ValidationRule,
@@ -70,17 +72,22 @@ export function aliasLimit(max = MAX_ALIASES): ValidationRule {
   });
 }
 
-/** What an operation costs: each field one, each field of a page as often as the page is long. */
+/**
+ * What an operation costs: each field one, each field of a page as often as the page is long.
+ * Undefined when the variables do not fit; execution will say so.
+ */
 export function costOf(
   schema: GraphQLSchema,
   query: DocumentNode,
-  operationName: string | undefined,
-  variables: Record<string, unknown> | undefined,
-): number {
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): number | undefined {
+  const { errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
+  if (errors) return undefined;
   return complexity.getComplexity({
     schema,
     query,
-    operationName,
+    operationName: operation.name?.value,
     variables,
     estimators: [
       complexity.fieldExtensionsEstimator(),

@@ -96,10 +96,9 @@ async function granted<Input extends IdempotentInput, Result extends object>(
       envelopeOf(context),
     );
   } catch (error) {
-    // Another request with this key was quicker by a moment: its answer is ours.
-    const lost = error instanceof DomainError && error.code === 'already_used';
-    const won = lost ? await recalled() : undefined;
-    if (won) return won;
+    // Was another request with this key quicker by a moment? Then its answer is ours.
+    const quicker = error instanceof DomainError ? await recalled() : undefined;
+    if (quicker) return quicker;
     throw error;
   }
 }

@@ -14,9 +14,9 @@ export const costLimit: Plugin = {
   async requestDidStart() {
     let requested: number | undefined;
     return {
-      async didResolveOperation({ schema, document, operationName, request }) {
-        requested = costOf(schema, document, operationName ?? undefined, request.variables);
-        if (requested <= MAX_COST) return;
+      async didResolveOperation({ schema, document, operation, request }) {
+        requested = operation && costOf(schema, document, operation, request.variables ?? {});
+        if (requested === undefined || requested <= MAX_COST) return;
         const message = `the operation costs ${requested}; at most ${MAX_COST} are allowed`;
         throw new GraphQLError(message, { extensions: { code: 'QUERY_TOO_COMPLEX' } });
       },

@@ -1,10 +1,8 @@
+import { ADMIN_RESOURCE } from '../commands/seed.ts';
 import { ADMINISTRATOR } from '../commands/users.ts';
 import type { Instant } from '../domain/ids.ts';
 import type { Envelope } from '../eventstore/event-store.ts';
 import type { AdminTokenRow } from '../projections/admin-token.ts';
-
-/** The audience (resource indicator) of tokens for the Admin API. */
-export const ADMIN_AUDIENCE = 'urn:muniment:admin';
 
 /** Who calls the Admin API, and what their token allows. */
 export interface Principal {
@@ -38,7 +36,7 @@ export function principalOf(token: AdminTokenRow | undefined, now: Instant): Pri
   if (token.revoked_at || token.grant_revoked_at || token.session_ended_at) {
     return invalid('the token has been revoked');
   }
-  if (token.audience !== ADMIN_AUDIENCE) return invalid(`the token is not for ${ADMIN_AUDIENCE}`);
+  if (token.audience !== ADMIN_RESOURCE) return invalid(`the token is not for ${ADMIN_RESOURCE}`);
   if ('jkt' in token.parameters || 'x5t#S256' in token.parameters) {
     return invalid('the token is bound to a key and cannot be used as a bearer token');
   }
