@@ -152,6 +152,9 @@ export async function goThrough(
       page = await browser.press(page, denies ? '_action=deny' : '_action=allow', {
         uncheck: declines,
       });
+    } else if (page.name === '' && page.status === 200) {
+      // A page that a script would send on; without one a person presses its only button.
+      page = await browser.press(page, '=');
     } else throw new Error(`${page.status} at ${page.url.pathname}:\n${page.html}`);
   }
   return { callback: page.url, pages };

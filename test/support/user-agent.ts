@@ -26,6 +26,13 @@ export class UserAgent {
     private readonly send: Fetch,
   ) {}
 
+  /** Another browser that has come by the same cookies. */
+  copy(): UserAgent {
+    const other = new UserAgent(this.issuer, this.send);
+    for (const [key, cookie] of this.#cookies) other.#cookies.set(key, cookie);
+    return other;
+  }
+
   /** Goes to an address, and wherever the server sends it from there. */
   open(url: string | URL): Promise<Page> {
     return this.#request(new URL(url), { method: 'GET' });
@@ -63,6 +70,7 @@ export class UserAgent {
         redirect: 'manual',
         headers: {
           cookie: this.#cookiesFor(url),
+          accept: 'text/html',
           'accept-language': 'en',
           ...(request.method === 'POST' ? { origin: this.issuer } : {}),
         },

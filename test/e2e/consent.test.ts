@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import * as oidc from 'openid-client';
+import type { ClientRegistrationInput } from '../../src/commands/clients.ts';
+import { ClientApp, newBrowser } from '../support/client-app.ts';
+import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
+
+const SCOPE = 'openid profile email';
+
+describe.each(ENGINES)('consent, on %s', (engine) => {
+  let server: TestServer;
+
+  beforeAll(async () => {
+    server = await startTestServer({ engine });
+  });
+  afterAll(() => server?.stop());
+
+  const newApp = async (input?: Partial<ClientRegistrationInput>) =>
+    ClientApp.connect(server, await server.admin.client(input));
+
+  test('lasts: a new session does not ask for it again', async () => {
+    const [app, person] = [await newApp(), await server.admin.person()];
+    const first = await app.signIn(newBrowser(server), person, { scope: SCOPE });
+    const second = await app.signIn(newBrowser(server), person, { scope: SCOPE });
+    expect([first.pages, second.pages]).toEqual([['sign-in', 'consent'], ['sign-in']]);
+    expect(second.tokens.scope).toBe(SCOPE);
+  });
+
+  test('is asked for what is new, and only for that', async () => {
+    const [app, person] = [await newApp(), await server.admin.person()];
+    const browser = newBrowser(server);
+    await app.signIn(browser, person, { scope: 'openid profile' });
+    const { url } = await app.request({ scope: SCOPE });
+    const page = await browser.open(url);
+    expect(page.name).toBe('consent');
+    expect(page.formOf('_action=allow').inputs.map(({ value }) => value)).toEqual(
+      expect.arrayContaining(['email']),
+    );
+    expect(page.formOf('_action=allow').inputs.map(({ value }) => value)).not.toContain('profile');
+  });
+
+  test('leaves out what the person declined, and does not ask for it again in the session', async () => {
+    const [app, person] = [await newApp(), await server.admin.person()];
+    const browser = newBrowser(server);
+    const first = await app.signIn(browser, person, { scope: SCOPE }, { declines: ['email'] });
+    expect(first.tokens.scope).toBe('openid profile');
+    const second = await app.signIn(browser, person, { scope: SCOPE });
+    expect(second.pages).toEqual([]);
+    expect(second.tokens.scope).toBe('openid profile');
+    expect(
+      await oidc.fetchUserInfo(app.config, second.tokens.access_token, person.sub),
+    ).not.toHaveProperty('email');
+
+    const granted = (await server.admin.events()).filter(
+      ({ type, data }) => type === 'ConsentGranted' && (data as { sub: string }).sub === person.sub,
+    );
+    expect(granted.map(({ data }) => (data as { scopes: string[] }).scopes)).toEqual([
+      ['openid', 'profile'],
+    ]);
+  });
+
+  test('declined may be given later, when it is asked for anew', async () => {
+    const [app, person] = [await newApp(), await server.admin.person()];
+    await app.signIn(newBrowser(server), person, { scope: SCOPE }, { declines: ['email'] });
+    const later = await app.signIn(newBrowser(server), person, { scope: SCOPE });
+    expect(later.pages).toEqual(['sign-in', 'consent']);
+    expect(later.tokens.scope).toBe(SCOPE);
+  });
+
+  test('of an application with implicit consent is never asked for', async () => {
+    const [app, person] = [await newApp({ consentType: 'implicit' }), await server.admin.person()];
+    const { pages, tokens } = await app.signIn(newBrowser(server), person, { scope: SCOPE });
+    expect(pages).toEqual(['sign-in']);
+    expect(tokens.scope).toBe(SCOPE);
+  });
+
+  test('of an application with systematic consent is asked for each time', async () => {
+    const [app, person] = [
+      await newApp({ consentType: 'systematic' }),
+      await server.admin.person(),
+    ];
+    const browser = newBrowser(server);
+    await app.signIn(browser, person, { scope: SCOPE });
+    expect((await app.signIn(browser, person, { scope: SCOPE })).pages).toEqual(['consent']);
+  });
+
+  test('of an application with external consent has to be there already', async () => {
+    const [app, person] = [await newApp({ consentType: 'external' }), await server.admin.person()];
+    await expect(app.signIn(newBrowser(server), person, { scope: SCOPE })).rejects.toMatchObject({
+      error: 'consent_required',
+    });
+  });
+});
