@@ -71,6 +71,19 @@ begin
   where c.op = 'drop' and c.request <> all(_refused) and e.model = c.model and e.id = c.id;
 end $$;
 
+-- Takes some of the expired technical rows away, past those another node is taking; returns how many.
+create or replace function state.sweep(_limit integer)
+returns integer
+language sql as $$
+  with expired as (
+    select ctid from state.entries where expires_at < now() - interval '1 minute'
+    limit _limit for update skip locked
+  ), swept as (
+    delete from state.entries where ctid in (select ctid from expired) returning 1
+  )
+  select count(*)::int from swept
+$$;
+
 -- Appends the events of many requests in one transaction; each request is granted or refused by
 -- itself. Arrays have one element an event; `_expected` is the revision its stream had before the
 -- request's first event (-1: none, null: any). A stream occurs in one request of a batch only.

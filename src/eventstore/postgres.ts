@@ -1,114 +1,28 @@
-import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { coalesced } from '../platform/coalesce.ts';
-import { listen } from '../platform/listen.ts';
 import { isTransient } from '../platform/postgres.ts';
 import {
   type Appended,
-  ClaimTaken,
   type Commit,
   type EventStore,
   LogUnavailable,
-  type NewEvent,
   type RecordedEvent,
-  type StateChange,
   toPosition,
-  WrongExpectedRevision,
 } from './event-store.ts';
+import {
+  type InlineProjection,
+  type Outcome,
+  parameters,
+  settle,
+  type Waiting,
+} from './postgres-batch.ts';
+import { Wakes } from './postgres-wakes.ts';
+import { Writer } from './postgres-writer.ts';
 
-const SCHEMA = new URL('../../src/eventstore/postgres.sql', import.meta.url);
-/** Serialises migrations of several servers that start at once. */
-const MIGRATION_LOCK = 746600;
-/** The lock that log.append takes; whoever holds it sees a log that stands still. */
-export const APPEND_LOCK = 746601;
-const CHANNEL = 'muniment';
 const PAGE = 500;
-const POLL_MS = 1_000;
 /** Larger batches only add latency. */
 const MAX_BATCH = 128;
 const RETRY_MS = [20, 50, 100, 250, 500, 1_000, 2_000];
-
-/** An event that is about to be appended, for the read models written with it. */
-export type AboutToAppend = Pick<
-  RecordedEvent,
-  'stream' | 'revision' | 'type' | 'data' | 'metadata'
->;
-
-/** Row changes by table; `request` is added, so that a refused request's changes are left out. */
-export type InlineProjection = (
-  events: readonly AboutToAppend[],
-) => Iterable<readonly [table: string, changes: Iterable<{ op: string; row: object }>]>;
-
-/** Creates what is missing of the schemas `log` and `state`. */
-export async function migrateLog(pool: pg.Pool): Promise<void> {
-  const sql = await readFile(SCHEMA, 'utf8');
-  await exclusively(pool, MIGRATION_LOCK, (client) => client.query(sql).then(() => undefined));
-}
-
-/** Runs a transaction while holding an advisory lock of the whole database. */
-export function exclusively<T>(
-  pool: pg.Pool,
-  lock: number,
-  work: (client: pg.PoolClient) => Promise<T>,
-): Promise<T> {
-  return transaction(pool, async (client) => {
-    await client.query('select pg_advisory_xact_lock($1)', [lock]);
-    return work(client);
-  });
-}
-
-/** Writes technical rows outside of an append, as the EventStoreDB engine does before its own. */
-export async function writeState(pool: pg.Pool, changes: readonly StateChange[]): Promise<void> {
-  if (changes.length === 0) return;
-  const json = JSON.stringify(changes.map((change) => ({ request: 0, ...change })));
-  const taken = await transaction(pool, async (client) => {
-    const { rows } = await client.query<{ model: string; id: string }>({
-      name: 'state-claim',
-      text: `select model, id from state.claim($1, '{}')`,
-      values: [json],
-    });
-    if (rows[0]) return rows[0];
-    await client.query({
-      name: 'state-write',
-      text: `select state.write($1, '{}')`,
-      values: [json],
-    });
-    return undefined;
-  });
-  if (taken) throw new ClaimTaken(taken.model, taken.id);
-}
-
-async function transaction<T>(
-  pool: pg.Pool,
-  work: (client: pg.PoolClient) => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query('begin');
-    const result = await work(client);
-    await client.query('commit');
-    client.release();
-    return result;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
-}
-
-interface Waiting {
-  readonly commit: Commit;
-  /** Streams and technical rows it touches: two of a kind never share a batch. */
-  readonly keys: readonly string[];
-  resolve(appended: Appended): void;
-  reject(error: Error): void;
-}
-
-interface Outcome {
-  readonly request: number;
-  readonly outcome: 'appended' | 'repeated' | 'moved' | 'claimed';
-  readonly subject: string | null;
-  readonly position: string | number | null;
-}
 
 /**
  * The log on Postgres. All appends that wait at a moment share one transaction (group commit), and
@@ -270,67 +184,6 @@ export function postgresEventStore(options: {
   };
 }
 
-function settle(batch: readonly Waiting[], outcomes: readonly Outcome[]): void {
-  const of = new Map(outcomes.map((outcome) => [outcome.request, outcome]));
-  batch.forEach((waiting, request) => {
-    const { outcome, subject, position } = of.get(request) ?? { position: null };
-    if (outcome === 'moved') waiting.reject(new WrongExpectedRevision(subject ?? ''));
-    else if (outcome === 'claimed') {
-      const [model = '', id = ''] = (subject ?? '').split(' ');
-      waiting.reject(new ClaimTaken(model, id));
-    } else waiting.resolve({ position: position === null ? null : toPosition(position) });
-  });
-}
-
-/** The arguments of log.append but the last. */
-function parameters(commits: readonly Commit[], inline: InlineProjection | undefined): unknown[] {
-  const request: number[] = [];
-  const stream: string[] = [];
-  const expected: (number | null)[] = [];
-  const events: NewEvent[] = [];
-  const state: object[] = [];
-  const changes: Record<string, object[]> = {};
-
-  commits.forEach((commit, index) => {
-    const projected: AboutToAppend[] = [];
-    for (const write of commit.streams) {
-      const revision =
-        write.expectedRevision === 'any'
-          ? null
-          : write.expectedRevision === 'none'
-            ? -1
-            : write.expectedRevision;
-      write.events.forEach((event, nth) => {
-        request.push(index);
-        stream.push(write.stream);
-        expected.push(revision);
-        events.push(event);
-        if (revision !== null) {
-          projected.push({ ...event, stream: write.stream, revision: revision + 1 + nth });
-        }
-      });
-    }
-    for (const change of commit.state ?? []) state.push({ request: index, ...change });
-    for (const [table, rows] of inline?.(projected) ?? []) {
-      const rowsOfTable = changes[table] ?? [];
-      changes[table] = rowsOfTable;
-      for (const row of rows) rowsOfTable.push({ request: index, ...row });
-    }
-  });
-
-  return [
-    request,
-    stream,
-    expected,
-    events.map(({ id }) => id),
-    events.map(({ type }) => type),
-    events.map(({ data }) => JSON.stringify(data)),
-    events.map(({ metadata }) => JSON.stringify(metadata)),
-    state.length > 0 ? JSON.stringify(state) : null,
-    Object.keys(changes).length > 0 ? JSON.stringify(changes) : null,
-  ];
-}
-
 interface EventRow {
   position: string | number;
   stream: string;
@@ -353,84 +206,4 @@ function recorded(row: EventRow): RecordedEvent {
     metadata: row.metadata,
     created: row.created,
   };
-}
-
-/** The one connection that appends; replaced when it breaks. */
-class Writer {
-  #client: Promise<pg.PoolClient> | undefined;
-
-  constructor(private readonly pool: pg.Pool) {}
-
-  async query(values: unknown[]): Promise<Outcome[]> {
-    try {
-      this.#client ??= this.#connect();
-      const client = await this.#client;
-      const { rows } = await client.query<Outcome>({
-        name: 'log-append',
-        text: `select request, outcome, subject, "position" from log.append(
-                 $1::int[], $2::text[], $3::int[], $4::uuid[], $5::text[],
-                 $6::jsonb[], $7::jsonb[], $8::jsonb, $9::jsonb, $10)`,
-        values,
-      });
-      return rows;
-    } catch (error) {
-      if (isTransient(error)) this.close();
-      throw error;
-    }
-  }
-
-  async #connect(): Promise<pg.PoolClient> {
-    const client = await this.pool.connect().catch((error) => {
-      this.#client = undefined;
-      throw error;
-    });
-    client.once('error', () => this.close());
-    // One shape of call, whatever the size of the batch: planning it anew each time costs more.
-    await client.query('set plan_cache_mode = force_generic_plan');
-    return client;
-  }
-
-  close(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    client?.then(
-      (it) => it.release(true),
-      () => undefined,
-    );
-  }
-}
-
-/** Wakes readers when the log grows: LISTEN, with a slow poll as the safety net. */
-class Wakes {
-  readonly #sleepers = new Set<() => void>();
-  #listening = false;
-
-  constructor(
-    private readonly pool: pg.Pool,
-    private readonly closing: AbortSignal,
-  ) {}
-
-  /** Resolves at the next growth of the log, after a second at the latest, or when aborted. */
-  next(signal: AbortSignal): Promise<void> {
-    if (!this.#listening) {
-      this.#listening = true;
-      listen(this.pool, CHANNEL, () => this.#wakeAll(), this.closing);
-    }
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#sleepers.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, POLL_MS);
-      this.#sleepers.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-      if (signal.aborted) wake();
-    });
-  }
-
-  #wakeAll(): void {
-    for (const wake of [...this.#sleepers]) wake();
-  }
 }

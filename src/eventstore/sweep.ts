@@ -23,10 +23,6 @@ export function sweepState(
 
 /** @returns how many rows went */
 export async function sweepBatch(pool: pg.Pool): Promise<number> {
-  const { rowCount } = await pool.query(
-    `delete from state.entries where ctid = any(array(
-       select ctid from state.entries where expires_at < now() - interval '1 minute'
-       limit ${BATCH} for update skip locked))`,
-  );
-  return rowCount ?? 0;
+  const { rows } = await pool.query<{ swept: number }>('select state.sweep($1) as swept', [BATCH]);
+  return rows[0]?.swept ?? 0;
 }

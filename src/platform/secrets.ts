@@ -3,7 +3,9 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  createSecretKey,
   hkdfSync,
+  type KeyObject,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
@@ -30,7 +32,7 @@ export function equals(a: string, b: string): boolean {
 }
 
 /** AES-256-GCM, bound to `context`: what was sealed for one purpose cannot be opened for another. */
-export function sealWith(key: Buffer, context: string, text: string): string {
+export function sealWith(key: Buffer | KeyObject, context: string, text: string): string {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([
@@ -43,7 +45,7 @@ export function sealWith(key: Buffer, context: string, text: string): string {
 }
 
 /** @throws Error when the key or context is another, or the text was tampered with */
-export function openWith(key: Buffer, context: string, sealed: string): string {
+export function openWith(key: Buffer | KeyObject, context: string, sealed: string): string {
   const bytes = Buffer.from(sealed, 'base64url');
   const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
@@ -61,7 +63,7 @@ export function keyFrom(secret: string | Buffer, purpose: string): Buffer {
 
 /** What the master key can do. Each purpose has a key of its own, derived and never stored. */
 export class Secrets {
-  readonly #keys = new Map<string, Buffer>();
+  readonly #keys = new Map<string, KeyObject>();
   readonly #masterKey: Buffer;
 
   /** @param masterKey 32 bytes */
@@ -71,10 +73,10 @@ export class Secrets {
   }
 
   /** The 256-bit key for one purpose. */
-  key(purpose: string): Buffer {
+  key(purpose: string): KeyObject {
     const known = this.#keys.get(purpose);
     if (known) return known;
-    const key = keyFrom(this.#masterKey, purpose);
+    const key = createSecretKey(keyFrom(this.#masterKey, purpose));
     this.#keys.set(purpose, key);
     return key;
   }

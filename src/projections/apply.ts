@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { InlineProjection } from '../eventstore/postgres.ts';
+import type { InlineProjection } from '../eventstore/postgres-batch.ts';
 import { type AnyProjection, type Changes, type Projectable, project } from './projection.ts';
 
 /** The schema of the read models that are in use. */

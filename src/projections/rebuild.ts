@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
-import { APPEND_LOCK, exclusively } from '../eventstore/postgres.ts';
+import { APPEND_LOCK, exclusively } from '../eventstore/postgres-schema.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { applyEvents, migrateReadModels, READ_SCHEMA, readModelSql } from './apply.ts';
 import type { AnyProjection } from './projection.ts';

@@ -135,13 +135,13 @@ describe('execute', () => {
 
   describe('a lost race', () => {
     test('is decided again on the state that won', async () => {
-      await here([at('one', set(2))], envelope());
+      await here([at('one', set(3), seat('Ada'))], envelope());
       store.beforeNextAppend(() => elsewhere([at('one', seat('Bob'))], envelope()));
 
-      await here([at('one', seat('Ada'))], envelope());
+      await here([at('one', seat('Cid'))], envelope());
 
-      expect(types()).toEqual(['TableSet', 'GuestSeated', 'GuestSeated']);
-      expect(store.events.at(-1)).toMatchObject({ revision: 2, data: { guest: 'Ada' } });
+      expect(types()).toEqual(['TableSet', 'GuestSeated', 'GuestSeated', 'GuestSeated']);
+      expect(store.events.at(-1)).toMatchObject({ revision: 3, data: { guest: 'Cid' } });
     });
 
     test('for the last seat leaves one guest seated and one turned away', async () => {
@@ -229,6 +229,8 @@ describe('execute', () => {
 
       await expect(refused).rejects.toThrow('the table is full');
       expect(told().slice(3)).toEqual([{ type: 'GuestTurnedAway', data: { guest: 'Bob' } }]);
+      await here([at('two', seat('Cid'), seat('Dora'))], envelope());
+      expect(store.events.at(-1)).toMatchObject({ stream: 'table-two', revision: 2 });
       await expect(here([], envelope(), [claim('assertion')])).resolves.toBeDefined();
     });
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { type EventStore, LogUnavailable } from '../../src/eventstore/event-store.ts';
-import { migrateLog, postgresEventStore } from '../../src/eventstore/postgres.ts';
+import { postgresEventStore } from '../../src/eventstore/postgres.ts';
+import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
 import { newEvent, newEvents, newStream } from '../support/log-events.ts';
 import { createDatabase } from '../support/postgres.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { migrateLog } from '../../src/eventstore/postgres.ts';
+import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import { sweepBatch, sweepState } from '../../src/eventstore/sweep.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';

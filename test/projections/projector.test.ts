@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store.ts';
-import { migrateLog, postgresEventStore } from '../../src/eventstore/postgres.ts';
+import { postgresEventStore } from '../../src/eventstore/postgres.ts';
+import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
 import { readModelSql } from '../../src/projections/apply.ts';
 import type { Projection } from '../../src/projections/projection.ts';
