@@ -8,11 +8,39 @@ import type { Instant } from '../domain/ids.ts';
 import { act } from '../eventstore/execute.ts';
 import { digest, randomToken } from '../platform/secrets.ts';
 import { type Command, carryOut, expectedVersion, parse } from './command.ts';
-import { list, name, optional, orNull, reason, redirectUri, scopeToken, webUri } from './fields.ts';
+import {
+  list,
+  name,
+  optional,
+  origin,
+  orNull,
+  prose,
+  reason,
+  redirectUri,
+  scopeToken,
+  webUri,
+} from './fields.ts';
 
-/** Grant types a client may be allowed: those the server offers. Implicit and password never are. */
-export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const;
-export const RESPONSE_TYPES = ['code'] as const;
+/** Grant types a client may be allowed: those the server offers. */
+export const GRANT_TYPES = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'implicit',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+] as const;
+
+/** OAuth 2.0 Multiple Response Types; bare `token` is never offered (RFC 9700 §2.1.2). */
+export const RESPONSE_TYPES = [
+  'code',
+  'none',
+  'id_token',
+  'id_token token',
+  'code id_token',
+  'code token',
+  'code id_token token',
+] as const;
 
 /** A secret in clear starts so: people and leak scanners recognise it. */
 const SECRET_PREFIX = 'mun_';
@@ -48,7 +76,12 @@ const permissions = z.object({
   scopes: list(scopeToken, 500),
 });
 
-const requirements = z.object({ pkce: z.boolean() });
+const requirements = z.object({
+  pkce: optional(z.boolean(), true),
+  pushedAuthorizationRequests: optional(z.boolean(), false),
+  signedRequestObjects: optional(z.boolean(), false),
+  dpop: optional(z.boolean(), false),
+});
 
 const tokenPolicy = z.object({
   accessTokenFormat: optional(z.enum(['reference', 'jwt']), 'reference'),
@@ -56,7 +89,23 @@ const tokenPolicy = z.object({
   refreshTokenLifetime: seconds(MINUTE, 400 * DAY),
   authorizationCodeLifetime: seconds(10, 10 * MINUTE),
   idTokenLifetime: seconds(10, DAY),
+  refreshTokenUsage: optional(z.enum(['one_time', 'reuse']), 'one_time'),
+  refreshTokenAbsoluteLifetime: seconds(MINUTE, 4_000 * DAY),
 });
+
+const subjectType = z.enum(['public', 'pairwise']);
+
+const logout = z.object({
+  backchannelUri: orNull(webUri),
+  frontchannelUri: orNull(webUri),
+  sessionRequired: optional(z.boolean(), false),
+});
+
+const allowedOrigins = list(origin);
+
+const properties = z
+  .record(name(100), prose(4_000))
+  .refine((all) => Object.keys(all).length <= 50, 'must not have more than 50 entries');
 
 const consentType = z.enum(['explicit', 'implicit', 'external', 'systematic']);
 
@@ -101,9 +150,14 @@ const registrationInput = z.object({
   redirectUris: optional(uris, []),
   postLogoutRedirectUris: optional(uris, []),
   permissions: orNull(permissions),
-  requirements: optional(requirements, { pkce: true }),
+  requirements: optional(requirements, requirements.parse({})),
   tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
   jwks,
+  jwksUri: orNull(webUri),
+  subjectType: optional(subjectType, 'public'),
+  logout: optional(logout, logout.parse({})),
+  allowedOrigins: optional(allowedOrigins, []),
+  properties: optional(properties, {}),
   ...presentation,
 });
 
@@ -111,7 +165,7 @@ export type ClientRegistrationInput = z.input<typeof registrationInput>;
 
 /** What is left out takes the safest value that makes a working client. */
 function withDefaults(input: z.output<typeof registrationInput>): ClientRegistration {
-  const keyed = input.jwks ? 'private_key_jwt' : 'client_secret_basic';
+  const keyed = input.jwks || input.jwksUri ? 'private_key_jwt' : 'client_secret_basic';
   const interactive = input.redirectUris.length > 0;
   return {
     ...input,
@@ -276,10 +330,30 @@ export const changeClientAuthenticationMethod = wish(
   }),
 );
 
-export const changeClientKeys = wish(z.object({ ...target, jwks }), ({ jwks }) => ({
-  type: 'ChangeClientKeys',
-  data: { jwks },
+export const changeClientKeys = wish(
+  z.object({ ...target, jwks, jwksUri: orNull(webUri) }),
+  ({ jwks, jwksUri }) => ({ type: 'ChangeClientKeys', data: { jwks, jwksUri } }),
+);
+
+export const changeClientSubjectType = wish(
+  z.object({ ...target, subjectType }),
+  ({ subjectType }) => ({ type: 'ChangeClientSubjectType', data: { subjectType } }),
+);
+
+export const changeClientLogout = wish(z.object({ ...target, logout }), ({ logout }) => ({
+  type: 'ChangeClientLogout',
+  data: { logout },
 }));
+
+export const changeClientAllowedOrigins = wish(
+  z.object({ ...target, allowedOrigins }),
+  ({ allowedOrigins }) => ({ type: 'ChangeClientAllowedOrigins', data: { allowedOrigins } }),
+);
+
+export const changeClientProperties = wish(
+  z.object({ ...target, properties }),
+  ({ properties }) => ({ type: 'ChangeClientProperties', data: { properties } }),
+);
 
 export const revokeClientSecret = wish(
   z.object({ ...target, secretId: name(100) }),

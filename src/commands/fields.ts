@@ -102,6 +102,13 @@ export const webUri = checked((uri) => {
   return fine ? null : 'must be https';
 });
 
+/** A web origin (RFC 6454): scheme, host and port, nothing else. */
+export const origin = checked((uri) => {
+  const problem = uriProblem(uri);
+  if (problem) return problem;
+  return URL.parse(uri)?.origin === uri ? null : 'must be an origin, such as https://app.example';
+});
+
 /** A resource indicator: an absolute URI without fragment (RFC 8707 §2). */
 export const resourceIdentifier = checked(uriProblem);
 

@@ -1,3 +1,4 @@
+import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
 import { same } from './decider.ts';
 import { DomainError } from './errors.ts';
@@ -27,6 +28,12 @@ export interface ClientPermissions {
 export interface ClientRequirements {
   /** PKCE with S256 at the authorization endpoint (RFC 7636). */
   readonly pkce: boolean;
+  /** Authorization requests are pushed first (RFC 9126). */
+  readonly pushedAuthorizationRequests: boolean;
+  /** Authorization requests come as signed objects (RFC 9101). */
+  readonly signedRequestObjects: boolean;
+  /** Access tokens are bound to a key of the client (RFC 9449). */
+  readonly dpop: boolean;
 }
 
 export interface ClientTokenPolicy {
@@ -36,7 +43,24 @@ export interface ClientTokenPolicy {
   readonly refreshTokenLifetime: number | null;
   readonly authorizationCodeLifetime: number | null;
   readonly idTokenLifetime: number | null;
+  /** A refresh token is redeemed once and replaced, or used again and again. */
+  readonly refreshTokenUsage: 'one_time' | 'reuse';
+  /** Seconds from the sign-in after which no refresh is granted; null for no such end. */
+  readonly refreshTokenAbsoluteLifetime: number | null;
 }
+
+/** What a relying party is told of the end of a session. */
+export interface ClientLogout {
+  /** OpenID Connect Back-Channel Logout §2.2. */
+  readonly backchannelUri: string | null;
+  /** OpenID Connect Front-Channel Logout §2. */
+  readonly frontchannelUri: string | null;
+  /** The client wants the `sid`. */
+  readonly sessionRequired: boolean;
+}
+
+/** Whether a client knows people by their own subject or by one made for it (Core §8). */
+export type SubjectType = 'public' | 'pairwise';
 
 /** What a person sees of the client on the sign-in and consent pages. */
 export interface ClientPresentation {
@@ -67,8 +91,16 @@ export interface ClientRegistration extends ClientPresentation {
   readonly permissions: ClientPermissions;
   readonly requirements: ClientRequirements;
   readonly tokenPolicy: ClientTokenPolicy;
-  /** Public keys for private_key_jwt (RFC 7517); null for none. */
+  /** Public keys for private_key_jwt and signed requests (RFC 7517); null for none. */
   readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
+  /** Where the client publishes them instead. */
+  readonly jwksUri: string | null;
+  readonly subjectType: SubjectType;
+  readonly logout: ClientLogout;
+  /** Origins whose scripts may call the endpoints (CORS). */
+  readonly allowedOrigins: readonly string[];
+  /** Whatever the operator keeps with the client. */
+  readonly properties: Readonly<Record<string, string>>;
 }
 
 export type ClientFacts = {
@@ -81,7 +113,11 @@ export type ClientFacts = {
   ClientConsentTypeChanged: { readonly consentType: ConsentType };
   ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
   ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
-  ClientKeysChanged: { readonly jwks: ClientRegistration['jwks'] };
+  ClientKeysChanged: Pick<ClientRegistration, 'jwks' | 'jwksUri'>;
+  ClientSubjectTypeChanged: { readonly subjectType: SubjectType };
+  ClientLogoutChanged: { readonly logout: ClientLogout };
+  ClientAllowedOriginsChanged: { readonly allowedOrigins: readonly string[] };
+  ClientPropertiesChanged: Pick<ClientRegistration, 'properties'>;
   ClientSecretAdded: ClientSecret;
   ClientSecretRevoked: { readonly secretId: string };
   ClientDisabled: { readonly reason: string };
@@ -100,6 +136,10 @@ export type ClientWishes = {
   ChangeClientTokenPolicy: ClientFacts['ClientTokenPolicyChanged'];
   ChangeClientAuthenticationMethod: ClientFacts['ClientAuthenticationMethodChanged'];
   ChangeClientKeys: ClientFacts['ClientKeysChanged'];
+  ChangeClientSubjectType: ClientFacts['ClientSubjectTypeChanged'];
+  ChangeClientLogout: ClientFacts['ClientLogoutChanged'];
+  ChangeClientAllowedOrigins: ClientFacts['ClientAllowedOriginsChanged'];
+  ChangeClientProperties: ClientFacts['ClientPropertiesChanged'];
   AddClientSecret: ClientSecret;
   RevokeClientSecret: { readonly secretId: string };
   DisableClient: { readonly reason: string };
@@ -131,6 +171,10 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ClientTokenPolicyChanged: amend,
     ClientAuthenticationMethodChanged: amend,
     ClientKeysChanged: amend,
+    ClientSubjectTypeChanged: amend,
+    ClientLogoutChanged: amend,
+    ClientAllowedOriginsChanged: amend,
+    ClientPropertiesChanged: amend,
     ClientSecretAdded: (state, secret) => ({ ...state, secrets: [...state.secrets, secret] }),
     ClientSecretRevoked: (state, { secretId }) => ({
       ...state,
@@ -169,6 +213,10 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientAuthenticationMethod: (wish, state) =>
       change('ClientAuthenticationMethodChanged', wish, state),
     ChangeClientKeys: (wish, state) => change('ClientKeysChanged', wish, state),
+    ChangeClientSubjectType: (wish, state) => change('ClientSubjectTypeChanged', wish, state),
+    ChangeClientLogout: (wish, state) => change('ClientLogoutChanged', wish, state),
+    ChangeClientAllowedOrigins: (wish, state) => change('ClientAllowedOriginsChanged', wish, state),
+    ChangeClientProperties: (wish, state) => change('ClientPropertiesChanged', wish, state),
     AddClientSecret(secret, state) {
       const { clientType } = present(state);
       const known = state.secrets.find((each) => each.secretId === secret.secretId);
@@ -238,44 +286,4 @@ function present(state: ClientState): ClientRegistration {
     throw new DomainError('removed', 'the client has been removed', { field: 'clientId' });
   }
   return state.registration;
-}
-
-/** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
-function assertCoherent(it: ClientRegistration): void {
-  const invalid = (field: string, message: string) =>
-    new DomainError('invalid', message, { field });
-  const may = (grantType: string) => it.permissions.grantTypes.includes(grantType);
-
-  if ((it.clientType === 'public') !== (it.authenticationMethod === 'none')) {
-    throw invalid(
-      'authenticationMethod',
-      'a public client, and only one, authenticates with "none"',
-    );
-  }
-  if (it.authenticationMethod === 'private_key_jwt' && !it.jwks?.keys.length) {
-    throw invalid('jwks', 'private_key_jwt needs the public keys of the client');
-  }
-  if (it.clientType === 'public' && may('client_credentials')) {
-    throw invalid(
-      'permissions.grantTypes',
-      'client_credentials needs a confidential client (RFC 6749 §4.4)',
-    );
-  }
-  if (it.clientType === 'public' && may('authorization_code') && !it.requirements.pkce) {
-    throw invalid('requirements.pkce', 'a public client must use PKCE (RFC 9700 §2.1.1)');
-  }
-  if (may('authorization_code') && it.redirectUris.length === 0) {
-    throw invalid('redirectUris', 'authorization_code needs at least one redirect URI');
-  }
-  if (may('authorization_code') !== it.permissions.responseTypes.includes('code')) {
-    throw invalid(
-      'permissions.responseTypes',
-      'the response type code goes with authorization_code',
-    );
-  }
-  // RFC 6749 §4.4.3: client_credentials issues no refresh token.
-  const issues = (type: string) => type !== 'refresh_token' && type !== 'client_credentials';
-  if (may('refresh_token') && !it.permissions.grantTypes.some(issues)) {
-    throw invalid('permissions.grantTypes', 'refresh_token needs a grant type that can issue one');
-  }
 }

@@ -82,3 +82,31 @@ registerEnumType(TokenFormat, {
     JWT: { description: 'A signed statement that resource servers read themselves (RFC 9068).' },
   },
 });
+
+export const RefreshTokenUsage = {
+  ONE_TIME: 'one_time',
+  REUSE: 'reuse',
+} as const satisfies Record<string, domain.ClientTokenPolicy['refreshTokenUsage']>;
+
+registerEnumType(RefreshTokenUsage, {
+  name: 'RefreshTokenUsage',
+  description: 'What becomes of a refresh token that is redeemed.',
+  valuesConfig: {
+    ONE_TIME: { description: 'It is replaced by a new one; presented again, it ends the grant.' },
+    REUSE: { description: 'It stays the same until it expires.' },
+  },
+});
+
+export const SubjectType = {
+  PUBLIC: 'public',
+  PAIRWISE: 'pairwise',
+} as const satisfies Record<string, domain.SubjectType>;
+
+registerEnumType(SubjectType, {
+  name: 'SubjectType',
+  description: 'By which subject a client knows people (OpenID Connect Core §8).',
+  valuesConfig: {
+    PUBLIC: { description: 'By the one all clients are told.' },
+    PAIRWISE: { description: 'By one made for this client, which no other can recognise.' },
+  },
+});

@@ -1,10 +1,13 @@
 import { Field, InputType, Int } from 'type-graphql';
+import { GRANT_TYPES, RESPONSE_TYPES } from '../commands/clients.ts';
 import type * as domain from '../domain/client.ts';
 import {
   ApplicationType,
   ClientAuthenticationMethod,
   ClientType,
   ConsentType,
+  RefreshTokenUsage,
+  SubjectType,
   TokenFormat,
 } from './client-enums.ts';
 import { IdempotentInput, VersionedInput } from './mutation.ts';
@@ -13,17 +16,18 @@ import { DateTimeScalar, JsonScalar } from './scalars.ts';
 /** Public keys as they arrive; the command looks at each. */
 type Jwks = { keys: Record<string, unknown>[] };
 
-type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials';
+type GrantType = (typeof GRANT_TYPES)[number];
+type ResponseType = (typeof RESPONSE_TYPES)[number];
 
 @InputType({ description: 'What a client may do.' })
 export class ClientPermissionsInput {
   @Field(() => [String], {
-    description: 'Values of grant_type: authorization_code, refresh_token, client_credentials.',
+    description: `Values of grant_type: ${GRANT_TYPES.join(', ')}.`,
   })
   readonly grantTypes!: GrantType[];
 
-  @Field(() => [String], { description: 'Values of response_type: code, with authorization_code.' })
-  readonly responseTypes!: 'code'[];
+  @Field(() => [String], { description: `Values of response_type: ${RESPONSE_TYPES.join(', ')}.` })
+  readonly responseTypes!: ResponseType[];
 
   @Field(() => [String], { description: 'Names of scopes; * stands for every scope there is.' })
   readonly scopes!: string[];
@@ -31,8 +35,50 @@ export class ClientPermissionsInput {
 
 @InputType({ description: 'What a client must do.' })
 export class ClientRequirementsInput {
-  @Field(() => Boolean, { description: 'Use PKCE with S256 (RFC 7636). Public clients must.' })
-  readonly pkce!: boolean;
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Use PKCE with S256 (RFC 7636); true when absent. Public clients must.',
+  })
+  readonly pkce?: boolean | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Push authorization requests first (RFC 9126); false when absent.',
+  })
+  readonly pushedAuthorizationRequests?: boolean | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Send authorization requests signed (RFC 9101); false when absent.',
+  })
+  readonly signedRequestObjects?: boolean | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Bind access tokens to a key of its own (RFC 9449); false when absent.',
+  })
+  readonly dpop?: boolean | null;
+}
+
+@InputType({ description: 'What a client shall be told of the end of a session.' })
+export class ClientLogoutInput {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where it takes logout tokens (OpenID Connect Back-Channel Logout).',
+  })
+  readonly backchannelUri?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What to load in a frame (OpenID Connect Front-Channel Logout).',
+  })
+  readonly frontchannelUri?: string | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether it needs the session id to be told; false when absent.',
+  })
+  readonly sessionRequired?: boolean | null;
 }
 
 @InputType({
@@ -59,6 +105,18 @@ export class ClientTokenPolicyInput {
 
   @Field(() => Int, { nullable: true, description: 'Lifetime of ID tokens: 10 s to a day.' })
   readonly idTokenLifetime?: number | null;
+
+  @Field(() => RefreshTokenUsage, {
+    nullable: true,
+    description: 'What becomes of a redeemed refresh token; ONE_TIME when absent.',
+  })
+  readonly refreshTokenUsage?: domain.ClientTokenPolicy['refreshTokenUsage'] | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds after the sign-in from which nothing is refreshed: 60 s to 4000 days.',
+  })
+  readonly refreshTokenAbsoluteLifetime?: number | null;
 }
 
 @InputType({
@@ -124,6 +182,36 @@ export class ClientRegisterInput extends IdempotentInput {
     description: 'Its public keys as a JWK Set (RFC 7517), for PRIVATE_KEY_JWT.',
   })
   readonly jwks?: Jwks | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where it publishes its public keys itself; not together with jwks.',
+  })
+  readonly jwksUri?: string | null;
+
+  @Field(() => SubjectType, {
+    nullable: true,
+    description: 'By which subject it knows people; PUBLIC when absent.',
+  })
+  readonly subjectType?: domain.SubjectType | null;
+
+  @Field(() => ClientLogoutInput, {
+    nullable: true,
+    description: 'What it is told of the end of a session; nothing when absent.',
+  })
+  readonly logout?: ClientLogoutInput | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Origins whose scripts may call the endpoints (CORS).',
+  })
+  readonly allowedOrigins?: string[] | null;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'Whatever is to be kept with it: text by name, at most 50.',
+  })
+  readonly properties?: Record<string, string> | null;
 
   @Field(() => String, { nullable: true, description: 'Its home page.' })
   readonly clientUri?: string | null;
@@ -213,6 +301,36 @@ export class ClientKeysChangeInput extends ClientInput {
     description: 'All of them as a JWK Set (RFC 7517); null for none.',
   })
   readonly jwks?: Jwks | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where it publishes them itself; not together with jwks.',
+  })
+  readonly jwksUri?: string | null;
+}
+
+@InputType({ description: 'A new subject type of a client.' })
+export class ClientSubjectTypeChangeInput extends ClientInput {
+  @Field(() => SubjectType, { description: 'By which subject it knows people from now on.' })
+  readonly subjectType!: domain.SubjectType;
+}
+
+@InputType({ description: 'What a client shall be told from now on of the end of a session.' })
+export class ClientLogoutChangeInput extends ClientInput {
+  @Field(() => ClientLogoutInput, { description: 'All of it.' })
+  readonly logout!: ClientLogoutInput;
+}
+
+@InputType({ description: 'New origins of a client.' })
+export class ClientAllowedOriginsChangeInput extends ClientInput {
+  @Field(() => [String], { description: 'All of them: those not named end.' })
+  readonly allowedOrigins!: string[];
+}
+
+@InputType({ description: 'New properties of a client.' })
+export class ClientPropertiesChangeInput extends ClientInput {
+  @Field(() => JsonScalar, { description: 'All of them, text by name: those not named end.' })
+  readonly properties!: Record<string, string>;
 }
 
 @InputType({ description: 'A further secret for a client; its value is random.' })

@@ -180,6 +180,55 @@ export class ClientMutations {
   }
 
   @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, { description: 'Changes by which subject a client knows people.' })
+  clientSubjectTypeChange(
+    @Arg('input', () => inputs.ClientSubjectTypeChangeInput, theInput)
+    input: inputs.ClientSubjectTypeChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    return change(context, 'clientSubjectTypeChange', input, commands.changeClientSubjectType);
+  }
+
+  @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
+    description: 'Changes what a client is told of the end of a session.',
+  })
+  clientLogoutChange(
+    @Arg('input', () => inputs.ClientLogoutChangeInput, theInput)
+    input: inputs.ClientLogoutChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    return change(context, 'clientLogoutChange', input, commands.changeClientLogout);
+  }
+
+  @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
+    description: 'Changes whose scripts may call the endpoints for a client.',
+  })
+  clientAllowedOriginsChange(
+    @Arg('input', () => inputs.ClientAllowedOriginsChangeInput, theInput)
+    input: inputs.ClientAllowedOriginsChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    return change(
+      context,
+      'clientAllowedOriginsChange',
+      input,
+      commands.changeClientAllowedOrigins,
+    );
+  }
+
+  @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, { description: 'Changes what is kept with a client.' })
+  clientPropertiesChange(
+    @Arg('input', () => inputs.ClientPropertiesChangeInput, theInput)
+    input: inputs.ClientPropertiesChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    return change(context, 'clientPropertiesChange', input, commands.changeClientProperties);
+  }
+
+  @Requires('clients', 'write')
   @Mutation(() => ClientSecretPayload, {
     description: 'Adds a secret beside those a client has, so that it can be rolled over.',
   })

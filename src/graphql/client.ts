@@ -28,6 +28,8 @@ import {
   ClientAuthenticationMethod,
   ClientType,
   ConsentType,
+  RefreshTokenUsage,
+  SubjectType,
   TokenFormat,
 } from './client-enums.ts';
 import type { GraphContext } from './context.ts';
@@ -64,6 +66,33 @@ export class ClientPermissions {
 export class ClientRequirements {
   @Field(() => Boolean, { description: 'Use PKCE with S256 (RFC 7636).' })
   readonly pkce!: boolean;
+
+  @Field(() => Boolean, { description: 'Push authorization requests first (RFC 9126).' })
+  readonly pushedAuthorizationRequests!: boolean;
+
+  @Field(() => Boolean, { description: 'Send authorization requests signed (RFC 9101).' })
+  readonly signedRequestObjects!: boolean;
+
+  @Field(() => Boolean, { description: 'Bind access tokens to a key of its own (RFC 9449).' })
+  readonly dpop!: boolean;
+}
+
+@ObjectType({ description: 'What a client is told of the end of a session.' })
+export class ClientLogout {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where it takes logout tokens (OpenID Connect Back-Channel Logout).',
+  })
+  readonly backchannelUri!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What is loaded in a frame (OpenID Connect Front-Channel Logout).',
+  })
+  readonly frontchannelUri!: string | null;
+
+  @Field(() => Boolean, { description: 'Whether it needs the session id to be told.' })
+  readonly sessionRequired!: boolean;
 }
 
 @ObjectType({ description: 'How a client’s tokens are made; null takes the server’s default.' })
@@ -82,6 +111,15 @@ export class ClientTokenPolicy {
 
   @Field(() => Int, { nullable: true, description: 'Lifetime of ID tokens in seconds.' })
   readonly idTokenLifetime!: number | null;
+
+  @Field(() => RefreshTokenUsage, { description: 'What becomes of a redeemed refresh token.' })
+  readonly refreshTokenUsage!: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds after the sign-in from which nothing is refreshed; null for no such end.',
+  })
+  readonly refreshTokenAbsoluteLifetime!: number | null;
 }
 
 @ObjectType({ description: 'A secret of a client. Its value was shown once, when it was made.' })
@@ -175,6 +213,31 @@ export class Client extends Node {
     description: 'Its public keys (RFC 7517), for private_key_jwt.',
   })
   readonly jwks!: unknown;
+
+  @Field(() => String, {
+    name: 'jwksUri',
+    nullable: true,
+    description: 'Where it publishes its public keys itself.',
+  })
+  readonly jwks_uri!: string | null;
+
+  @Field(() => SubjectType, {
+    name: 'subjectType',
+    description: 'By which subject it knows people.',
+  })
+  readonly subject_type!: string;
+
+  @Field(() => ClientLogout, { description: 'What it is told of the end of a session.' })
+  readonly logout!: ClientLogout;
+
+  @Field(() => [String], {
+    name: 'allowedOrigins',
+    description: 'Origins whose scripts may call the endpoints (CORS).',
+  })
+  readonly allowed_origins!: string[];
+
+  @Field(() => JsonScalar, { description: 'Whatever is kept with it: text by name.' })
+  readonly properties!: unknown;
 
   @Field(() => DateTimeScalar, {
     name: 'disabledAt',

@@ -20,6 +20,11 @@ export interface ClientRow {
   readonly requirements: ClientRegistration['requirements'];
   readonly token_policy: ClientRegistration['tokenPolicy'];
   readonly jwks: ClientRegistration['jwks'];
+  readonly jwks_uri: string | null;
+  readonly subject_type: ClientRegistration['subjectType'];
+  readonly logout: ClientRegistration['logout'];
+  readonly allowed_origins: readonly string[];
+  readonly properties: ClientRegistration['properties'];
   readonly disabled_at: Instant | null;
   readonly created_at: Instant;
   readonly changed_at: Instant;
@@ -47,6 +52,11 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     requirements: 'jsonb not null',
     token_policy: 'jsonb not null',
     jwks: 'jsonb',
+    jwks_uri: 'text',
+    subject_type: 'text not null',
+    logout: 'jsonb not null',
+    allowed_origins: 'jsonb not null',
+    properties: 'jsonb not null',
     disabled_at: 'timestamptz',
     created_at: 'timestamptz not null',
     changed_at: 'timestamptz not null',
@@ -73,6 +83,10 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientTokenPolicyChanged: amend,
     ClientAuthenticationMethodChanged: amend,
     ClientKeysChanged: amend,
+    ClientSubjectTypeChanged: amend,
+    ClientLogoutChanged: amend,
+    ClientAllowedOriginsChanged: amend,
+    ClientPropertiesChanged: amend,
     ClientSecretAdded: touch,
     ClientSecretRevoked: touch,
     ClientDisabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: at, changed_at: at } }],
@@ -147,6 +161,11 @@ const columnOf = {
   requirements: 'requirements',
   tokenPolicy: 'token_policy',
   jwks: 'jwks',
+  jwksUri: 'jwks_uri',
+  subjectType: 'subject_type',
+  logout: 'logout',
+  allowedOrigins: 'allowed_origins',
+  properties: 'properties',
 } as const satisfies Record<Exclude<keyof ClientRegistration, 'clientId'>, keyof ClientRow>;
 
 function columnsOf(part: Partial<ClientRegistration>): Partial<Registered> {

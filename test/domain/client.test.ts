@@ -9,6 +9,12 @@ import {
 import type { Fact, Wish } from '../../src/domain/decider.ts';
 import { given } from '../support/decider-spec.ts';
 
+const requirements = {
+  pkce: true,
+  pushedAuthorizationRequests: false,
+  signedRequestObjects: false,
+  dpop: false,
+};
 const web: ClientRegistration = {
   clientId: 'shop',
   clientType: 'confidential',
@@ -27,15 +33,22 @@ const web: ClientRegistration = {
     responseTypes: ['code'],
     scopes: ['openid'],
   },
-  requirements: { pkce: true },
+  requirements,
   tokenPolicy: {
     accessTokenFormat: 'reference',
     accessTokenLifetime: null,
     refreshTokenLifetime: null,
     authorizationCodeLifetime: null,
     idTokenLifetime: null,
+    refreshTokenUsage: 'one_time',
+    refreshTokenAbsoluteLifetime: null,
   },
   jwks: null,
+  jwksUri: null,
+  subjectType: 'public',
+  logout: { backchannelUri: null, frontchannelUri: null, sessionRequired: false },
+  allowedOrigins: [],
+  properties: {},
 };
 const spa: ClientRegistration = { ...web, clientType: 'public', authenticationMethod: 'none' };
 const machine: ClientRegistration = {
@@ -116,7 +129,7 @@ describe('a registration that does not hold together is refused', () => {
     [
       'a public client with codes and without PKCE',
       'requirements.pkce',
-      { ...spa, requirements: { pkce: false } },
+      { ...spa, requirements: { ...requirements, pkce: false } },
     ],
     ['codes without a redirect URI', 'redirectUris', { ...web, redirectUris: [] }],
     [
@@ -150,10 +163,13 @@ describe('a registration that does not hold together is refused', () => {
       {
         ...permitting(spa, ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token']),
         redirectUris: [],
-        requirements: { pkce: false },
+        requirements: { ...requirements, pkce: false },
       },
     ],
-    ['a confidential client without PKCE', { ...web, requirements: { pkce: false } }],
+    [
+      'a confidential client without PKCE',
+      { ...web, requirements: { ...requirements, pkce: false } },
+    ],
     ['private_key_jwt with a key', { ...web, authenticationMethod: 'private_key_jwt', jwks }],
     ['client_credentials without redirect URIs', machine],
   ])('while %s is accepted', (_, registration) => {
@@ -192,7 +208,7 @@ describe.each([
     permissions: { ...web.permissions, scopes: ['openid', 'email'] },
   }),
   change('ChangeClientRequirements', 'ClientRequirementsChanged', {
-    requirements: { pkce: false },
+    requirements: { ...requirements, pkce: false },
   }),
   change('ChangeClientConsentType', 'ClientConsentTypeChanged', { consentType: 'implicit' }),
   change('ChangeClientTokenPolicy', 'ClientTokenPolicyChanged', {
@@ -201,7 +217,15 @@ describe.each([
   change('ChangeClientAuthenticationMethod', 'ClientAuthenticationMethodChanged', {
     authenticationMethod: 'client_secret_post',
   }),
-  change('ChangeClientKeys', 'ClientKeysChanged', { jwks }),
+  change('ChangeClientKeys', 'ClientKeysChanged', { jwks, jwksUri: null }),
+  change('ChangeClientSubjectType', 'ClientSubjectTypeChanged', { subjectType: 'pairwise' }),
+  change('ChangeClientLogout', 'ClientLogoutChanged', {
+    logout: { ...web.logout, backchannelUri: 'https://shop.example/logout' },
+  }),
+  change('ChangeClientAllowedOrigins', 'ClientAllowedOriginsChanged', {
+    allowedOrigins: ['https://shop.example'],
+  }),
+  change('ChangeClientProperties', 'ClientPropertiesChanged', { properties: { team: 'deeds' } }),
 ])('$wish.type', ({ wish, fact, part }) => {
   test('is recorded once', () => {
     given(client, registered(web)).when(wish).then(fact);
@@ -235,13 +259,16 @@ describe('a change that would leave the client incoherent is refused', () => {
 
   test('PKCE of a public client', () => {
     given(client, registered(spa))
-      .when({ type: 'ChangeClientRequirements', data: { requirements: { pkce: false } } })
+      .when({
+        type: 'ChangeClientRequirements',
+        data: { requirements: { ...requirements, pkce: false } },
+      })
       .thenRefused('invalid', { field: 'requirements.pkce' });
   });
 
   test('the keys of a client that authenticates with them', () => {
     given(client, registered({ ...web, authenticationMethod: 'private_key_jwt', jwks }))
-      .when({ type: 'ChangeClientKeys', data: { jwks: null } })
+      .when({ type: 'ChangeClientKeys', data: { jwks: null, jwksUri: null } })
       .thenRefused('invalid', { field: 'jwks' });
   });
 
@@ -264,7 +291,7 @@ describe('a change that would leave the client incoherent is refused', () => {
       data: { authenticationMethod: 'private_key_jwt' },
     } as const;
     given(client, registered(web)).when(change).thenRefused('invalid', { field: 'jwks' });
-    given(client, registered(web), { type: 'ClientKeysChanged', data: { jwks } })
+    given(client, registered(web), { type: 'ClientKeysChanged', data: { jwks, jwksUri: null } })
       .when(change)
       .then(changed);
   });

@@ -56,15 +56,27 @@ async function register(clientId: string) {
     redirectUris: [],
     postLogoutRedirectUris: [],
     permissions: { grantTypes: ['client_credentials'], responseTypes: [], scopes: ['*'] },
-    requirements: { pkce: true },
+    requirements: {
+      pkce: true,
+      pushedAuthorizationRequests: false,
+      signedRequestObjects: false,
+      dpop: false,
+    },
     tokenPolicy: {
       accessTokenFormat: 'reference',
       accessTokenLifetime: null,
       refreshTokenLifetime: null,
       authorizationCodeLifetime: null,
       idTokenLifetime: null,
+      refreshTokenUsage: 'one_time',
+      refreshTokenAbsoluteLifetime: null,
     },
     jwks: null,
+    jwksUri: null,
+    subjectType: 'public',
+    logout: { backchannelUri: null, frontchannelUri: null, sessionRequired: false },
+    allowedOrigins: [],
+    properties: {},
   };
   await execute(
     [act(client, clientId, [{ type: 'RegisterClient', data: registration }])],

@@ -71,13 +71,29 @@ const permissions = record({
   responseTypes: fc.subarray(['code']),
   scopes,
 });
-const requirements = record({ pkce: fc.boolean() });
+const requirements = record({
+  pkce: fc.boolean(),
+  pushedAuthorizationRequests: fc.boolean(),
+  signedRequestObjects: fc.boolean(),
+  dpop: fc.boolean(),
+});
+const logout = record({
+  backchannelUri: fc.constantFrom(null, 'https://a.example/logout'),
+  frontchannelUri: fc.constantFrom(null, 'https://a.example/frame'),
+  sessionRequired: fc.boolean(),
+});
+const subjectType = fc.constantFrom('public' as const, 'pairwise' as const);
+const jwksUri = fc.constantFrom(null, 'https://a.example/jwks');
+const allowedOrigins = fc.subarray(['https://a.example', 'https://b.example']);
+const properties = fc.dictionary(fc.constantFrom('team', 'cost centre'), fc.string());
 const tokenPolicy = record({
   accessTokenFormat: format,
   accessTokenLifetime: lifetime,
   refreshTokenLifetime: lifetime,
   authorizationCodeLifetime: lifetime,
   idTokenLifetime: lifetime,
+  refreshTokenUsage: fc.constantFrom('one_time', 'reuse'),
+  refreshTokenAbsoluteLifetime: lifetime,
 });
 const jwks = fc.option(record({ keys: fc.array(json, { maxLength: 2 }) }));
 
@@ -99,6 +115,11 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
         requirements,
         tokenPolicy,
         jwks,
+        jwksUri,
+        subjectType,
+        logout,
+        allowedOrigins,
+        properties,
       }),
     )
     .map(([asIs, it]) => (asIs ? it : coherent(it)));
@@ -114,7 +135,12 @@ function coherent(it: ClientRegistration): ClientRegistration {
       grantTypes: ['authorization_code', 'refresh_token'],
       responseTypes: ['code'],
     },
-    requirements: { pkce: open || it.requirements.pkce },
+    requirements: {
+      ...it.requirements,
+      pkce: open || it.requirements.pkce,
+      signedRequestObjects: false,
+    },
+    jwksUri: null,
   };
 }
 
@@ -129,10 +155,14 @@ const wishes: {
     ChangeClientPostLogoutRedirectUris: record({ postLogoutRedirectUris: redirectUris }),
     ChangeClientPermissions: record({ permissions }),
     ChangeClientRequirements: record({ requirements }),
+    ChangeClientSubjectType: record({ subjectType }),
+    ChangeClientLogout: record({ logout }),
+    ChangeClientAllowedOrigins: record({ allowedOrigins }),
+    ChangeClientProperties: record({ properties }),
     ChangeClientConsentType: record({ consentType }),
     ChangeClientTokenPolicy: record({ tokenPolicy }),
     ChangeClientAuthenticationMethod: record({ authenticationMethod }),
-    ChangeClientKeys: record({ jwks }),
+    ChangeClientKeys: record({ jwks, jwksUri }),
     AddClientSecret: record({
       secretId: name,
       digest: digestIn(id, 'secret'),

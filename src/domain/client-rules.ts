@@ -1,0 +1,108 @@
+import type { ClientRegistration } from './client.ts';
+import { DomainError } from './errors.ts';
+
+interface Rule {
+  /** The field to blame when the rule is broken. */
+  readonly field: string;
+  readonly message: string;
+  holds(it: ClientRegistration): boolean;
+}
+
+/** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
+const RULES: readonly Rule[] = [
+  {
+    field: 'authenticationMethod',
+    message: 'a public client, and only one, authenticates with "none"',
+    holds: (it) => (it.clientType === 'public') === (it.authenticationMethod === 'none'),
+  },
+  {
+    field: 'jwks',
+    message: 'private_key_jwt needs the public keys of the client',
+    holds: (it) => it.authenticationMethod !== 'private_key_jwt' || hasKeys(it),
+  },
+  {
+    field: 'jwks',
+    message: 'a client publishes its keys or has them kept here, not both (RFC 7591 §2)',
+    holds: (it) => !it.jwks || !it.jwksUri,
+  },
+  {
+    field: 'requirements.signedRequestObjects',
+    message: 'a signed request needs the public keys of the client',
+    holds: (it) => !it.requirements.signedRequestObjects || hasKeys(it),
+  },
+  {
+    field: 'permissions.grantTypes',
+    message: 'client_credentials needs a confidential client (RFC 6749 §4.4)',
+    holds: (it) => it.clientType === 'confidential' || !may(it, 'client_credentials'),
+  },
+  {
+    field: 'requirements.pkce',
+    message: 'a public client must use PKCE (RFC 9700 §2.1.1)',
+    holds: (it) =>
+      it.clientType === 'confidential' || !may(it, 'authorization_code') || it.requirements.pkce,
+  },
+  {
+    field: 'redirectUris',
+    message: 'only a native application has a scheme of its own (RFC 8252 §7.1)',
+    holds: (it) =>
+      it.applicationType === 'native' || it.redirectUris.every((uri) => /^https?:/i.test(uri)),
+  },
+  {
+    field: 'redirectUris',
+    message: 'a native application takes http on this machine (RFC 8252 §7.3)',
+    holds: (it) => it.applicationType === 'web' || !it.redirectUris.some(isHttpsLocalhost),
+  },
+  {
+    field: 'redirectUris',
+    message: 'the authorization endpoint needs at least one redirect URI',
+    holds: (it) =>
+      (!may(it, 'authorization_code') && !may(it, 'implicit')) || it.redirectUris.length > 0,
+  },
+  {
+    field: 'permissions.responseTypes',
+    message: 'response types with code go with authorization_code, and only with it',
+    holds: (it) => may(it, 'authorization_code') === it.permissions.responseTypes.some(withCode),
+  },
+  {
+    field: 'permissions.responseTypes',
+    message: 'response types with id_token go with implicit, and only with it',
+    holds: (it) => may(it, 'implicit') === it.permissions.responseTypes.some(fromTheFront),
+  },
+  {
+    field: 'permissions.grantTypes',
+    message: 'refresh_token needs a grant type that can issue one',
+    holds: (it) => !may(it, 'refresh_token') || it.permissions.grantTypes.some(issuesRefreshTokens),
+  },
+];
+
+/** @throws DomainError `invalid` for the first rule that is broken */
+export function assertCoherent(registration: ClientRegistration): void {
+  const broken = RULES.find((rule) => !rule.holds(registration));
+  if (broken) throw new DomainError('invalid', broken.message, { field: broken.field });
+}
+
+function may(it: ClientRegistration, grantType: string): boolean {
+  return it.permissions.grantTypes.includes(grantType);
+}
+
+function hasKeys(it: ClientRegistration): boolean {
+  return it.jwksUri !== null || (it.jwks?.keys.length ?? 0) > 0;
+}
+
+function withCode(responseType: string): boolean {
+  return responseType.split(' ').includes('code');
+}
+
+function fromTheFront(responseType: string): boolean {
+  return responseType.split(' ').includes('id_token');
+}
+
+/** RFC 6749 §4.4.3: client_credentials issues no refresh token; nor does the implicit flow. */
+function issuesRefreshTokens(grantType: string): boolean {
+  return !['refresh_token', 'client_credentials', 'implicit'].includes(grantType);
+}
+
+/** An https address that no application can claim as its own (RFC 8252 §7.2). */
+function isHttpsLocalhost(uri: string): boolean {
+  return /^https:\/\/localhost(?![^/:?])/i.test(uri);
+}
