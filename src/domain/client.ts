@@ -240,6 +240,11 @@ function present(state: ClientState): ClientRegistration {
   return state.registration;
 }
 
+/** An https address that no application can claim as its own (RFC 8252 §7.2). */
+function isHttpsLocalhost(uri: string): boolean {
+  return /^https:\/\/localhost(?![^/:?])/i.test(uri);
+}
+
 /** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
 function assertCoherent(it: ClientRegistration): void {
   const invalid = (field: string, message: string) =>
@@ -263,6 +268,18 @@ function assertCoherent(it: ClientRegistration): void {
   }
   if (it.clientType === 'public' && may('authorization_code') && !it.requirements.pkce) {
     throw invalid('requirements.pkce', 'a public client must use PKCE (RFC 9700 §2.1.1)');
+  }
+  if (it.applicationType === 'web' && it.redirectUris.some((uri) => !/^https?:/i.test(uri))) {
+    throw invalid(
+      'redirectUris',
+      'only a native application has a scheme of its own (RFC 8252 §7.1)',
+    );
+  }
+  if (it.applicationType === 'native' && it.redirectUris.some(isHttpsLocalhost)) {
+    throw invalid(
+      'redirectUris',
+      'a native application takes http on this machine (RFC 8252 §7.3)',
+    );
   }
   if (may('authorization_code') && it.redirectUris.length === 0) {
     throw invalid('redirectUris', 'authorization_code needs at least one redirect URI');
