@@ -172,6 +172,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       execute,
       outer,
       pages: createPages(),
+      log,
       limits: await signInLimits(pool, (address) => secrets.keyedDigest('address', address)),
       refreshTokenLeeway: config.refreshTokenLeeway,
       trustProxy: config.trustProxy,

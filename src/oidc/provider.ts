@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Middleware } from 'koa';
 import Provider from 'oidc-provider';
+import type { Logger } from 'pino';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
 import { compareSecretsByDigest } from './clients.ts';
@@ -14,6 +15,7 @@ import { transaction } from './transaction.ts';
 export interface ProviderContext extends Omit<ConfigurationContext, 'catalogue'> {
   readonly execute: Execute;
   readonly limits: SignInLimits;
+  readonly log: Logger;
   /** X-Forwarded-For of the nearest proxy may be believed. */
   readonly trustProxy: boolean;
   /** Runs around everything: request ids, access log. */
@@ -62,6 +64,10 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.proxy = true;
   provider.maxIpsCount = 1;
   compareSecretsByDigest(provider);
+  // The provider answers these itself, and would otherwise keep the reason to itself.
+  provider.on('server_error', (ctx, err) =>
+    context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),
+  );
   for (const middleware of context.outer) provider.use(middleware);
   provider.use(transaction(context));
   provider.use(home(context));

@@ -20,7 +20,11 @@ export type KnownToken = TokenRow & {
   readonly enabled: boolean;
 };
 
-export type KnownSession = SessionRow & { readonly clients: readonly SessionClientRow[] };
+export type KnownSession = SessionRow & {
+  readonly clients: readonly SessionClientRow[];
+  /** The person is there and not disabled. */
+  readonly enabled: boolean;
+};
 
 export type KnownScope = ScopeRow & { readonly texts: readonly ScopeTextRow[] };
 
@@ -72,9 +76,11 @@ export class ProtocolReads {
     this.session = of(
       'session',
       'uid',
-      `select s.*, coalesce((select jsonb_agg(to_jsonb(c)) from ${s}.session_clients c
-         where c.uid = s.uid), '[]') as clients
-       from ${s}.sessions s where s.uid = any($1)`,
+      `select s.*, u.sub is not null and u.disabled_at is null as enabled,
+         coalesce((select jsonb_agg(to_jsonb(c)) from ${s}.session_clients c
+           where c.uid = s.uid), '[]') as clients
+       from ${s}.sessions s left join ${s}.users u on u.sub = s.sub
+       where s.uid = any($1)`,
     );
     this.consent = of(
       'consent',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as oidc from 'openid-client';
 import { type Person, POST_LOGOUT_REDIRECT_URI } from '../support/admin.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
+import { eventually } from '../support/eventually.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
 
 describe.each(ENGINES)('a session, on %s', (engine) => {
@@ -80,7 +81,7 @@ describe.each(ENGINES)('a session, on %s', (engine) => {
     const young = await app.signIn(browser, person, { max_age: '600' });
     expect(young.pages).toEqual([]);
 
-    await until(() => Date.now() / 1000 >= authTime + 2);
+    await eventually('the sign-in is old', () => Date.now() / 1000 >= authTime + 2);
     const old = await app.signIn(browser, person, { max_age: '1' });
     expect(old.pages).toEqual(['sign-in']);
     expect(old.tokens.claims()?.auth_time).toBeGreaterThan(authTime);
@@ -174,8 +175,3 @@ describe.each(ENGINES)('a session, on %s', (engine) => {
     });
   });
 });
-
-/** Waits for the clock, where nothing else can be waited for. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
-}

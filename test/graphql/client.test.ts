@@ -126,6 +126,18 @@ describe('clientRegister', () => {
     ]);
   });
 
+  test.each([
+    ['WEB', 'com.example.app:/cb', 'redirectUris'],
+    ['NATIVE', 'com.example.app:/cb', undefined],
+    ['NATIVE', 'https://localhost/cb', 'redirectUris'],
+    ['NATIVE', 'https://localhost.example/cb', undefined],
+    ['WEB', 'https://localhost/cb', undefined],
+  ])('a %s application with %s', async (applicationType, uri, field) => {
+    const input = { displayName: 'x', clientType: 'PUBLIC', applicationType, redirectUris: [uri] };
+    const { userErrors } = await register(input);
+    expect(userErrors.map((error: Data) => error.field)).toEqual(field ? [field] : []);
+  });
+
   test('what does not hold together', async () => {
     const { userErrors } = await register({
       displayName: 'Impossible',

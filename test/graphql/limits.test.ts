@@ -23,11 +23,13 @@ async function post(body: string, headers: Record<string, string> = {}): Promise
   });
 }
 
-async function get(query: string): Promise<Reply> {
+async function get(query: string, headers: Record<string, string> = {}): Promise<Reply> {
   const Authorization = `Bearer ${await api.token()}`;
   const search = `?query=${encodeURIComponent(query)}`;
-  return api.fetch({ headers: { Authorization, 'Apollo-Require-Preflight': 'yes' } }, search);
+  return api.fetch({ headers: { Authorization, ...headers } }, search);
 }
+
+const PREFLIGHT = { 'Apollo-Require-Preflight': 'yes' };
 
 describe('what is asked must not', () => {
   test('be nested too deep, with fragments or without', () => {
@@ -41,6 +43,13 @@ describe('what is asked must not', () => {
     ).toBe(1);
     expect(complaints('{ ...A } fragment A on Query { q { ...A } }')).toBe(0);
     expect(complaints('{ __schema { types { fields { type { name } } } } }')).toBe(0);
+  });
+
+  test('be nested too deep, in an operation that is sent', async () => {
+    const { errors } = await api.call(`${'{ a '.repeat(13)}${'}'.repeat(13)}`);
+    expect(errors?.map(({ message }) => message)).toContain(
+      'the operation is nested 13 deep; at most 12 are allowed',
+    );
   });
 
   test('have too many tokens', async () => {
@@ -97,7 +106,8 @@ describe('how it is asked', () => {
     expect([reply.status, code(reply)]).toEqual([400, 'BAD_REQUEST']);
   });
 
-  test('a form, as a page elsewhere could send it', async () => {
+  test('what a page elsewhere could send without asking first', async () => {
+    expect((await get('{ clients { totalCount } }')).status).toBe(400);
     const body = JSON.stringify({ query: '{ clients { totalCount } }' });
     const reply = await post(body, { 'Content-Type': 'text/plain' });
     expect(reply.status).toBe(400);
@@ -105,9 +115,12 @@ describe('how it is asked', () => {
   });
 
   test('a query by GET is answered, a mutation refused', async () => {
-    expect((await get('{ clients { totalCount } }')).data).toEqual({ clients: { totalCount: 1 } });
+    expect((await get('{ clients { totalCount } }', PREFLIGHT)).data).toEqual({
+      clients: { totalCount: 1 },
+    });
     const reply = await get(
       'mutation { clientDisable(input: { clientId: "robot" }) { position } }',
+      PREFLIGHT,
     );
     expect(reply.status).toBe(405);
     expect(

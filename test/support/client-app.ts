@@ -86,10 +86,22 @@ export class ClientApp {
     options: Behaviour & oidc.AuthorizationCodeGrantOptions = {},
   ): Promise<SignedIn> {
     const { url, checks } = await this.request(parameters);
+    const resource: Parameters = parameters.resource ? { resource: parameters.resource } : {};
+    return this.answer(browser, url, checks, person, resource, options);
+  }
+
+  /** The way from an authorization request that has been made already. */
+  async answer(
+    browser: UserAgent,
+    url: URL,
+    checks: oidc.AuthorizationCodeGrantChecks,
+    person: Person,
+    parameters: Parameters = {},
+    options: Behaviour & oidc.AuthorizationCodeGrantOptions = {},
+  ): Promise<SignedIn> {
     const { callback, pages } = await goThrough(browser, url, person, options);
     const { DPoP } = options;
-    const resource: Parameters = parameters.resource ? { resource: parameters.resource } : {};
-    const tokens = await oidc.authorizationCodeGrant(this.config, callback, checks, resource, {
+    const tokens = await oidc.authorizationCodeGrant(this.config, callback, checks, parameters, {
       DPoP,
     });
     return { tokens, pages, callback };
@@ -155,7 +167,7 @@ export async function goThrough(
     } else if (page.name === '' && page.status === 200) {
       // A page that a script would send on; without one a person presses its only button.
       page = await browser.press(page, '=');
-    } else throw new Error(`${page.status} at ${page.url.pathname}:\n${page.html}`);
+    } else throw new Error(`${page.status} at ${page.url.pathname}: ${page.text}`);
   }
   return { callback: page.url, pages };
 }

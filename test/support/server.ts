@@ -6,12 +6,11 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Admin, openAdmin } from './admin.ts';
 import { type EventStoreDouble, startEventStoreDouble } from './eventstoredb/double.ts';
+import { eventually } from './eventually.ts';
 import { createDatabase, type TestDatabase } from './postgres.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const ISSUER_HOST = 'localhost';
-const START_MS = 30_000;
-const POLL_MS = 20;
 
 export type EngineName = 'postgres' | 'eventstoredb';
 export const ENGINES: readonly EngineName[] = ['postgres', 'eventstoredb'];
@@ -174,13 +173,10 @@ function serverProcess(place: {
       child = started;
       started.stdout.setEncoding('utf8').on('data', place.hear);
       started.stderr.setEncoding('utf8').on('data', place.hear);
-      const deadline = Date.now() + START_MS;
-      while (!(await answers(`${place.adminUrl}/health/ready`))) {
-        if (ended() || Date.now() > deadline) {
-          throw new Error(`the server did not start:\n${place.output()}`);
-        }
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
+      await eventually('the server is ready', () => {
+        if (ended()) throw new Error(`the server did not start:\n${place.output()}`);
+        return answers(`${place.adminUrl}/health/ready`);
+      });
     },
   };
 }

@@ -129,13 +129,21 @@ export class Page {
     return /<body class="page-([\w-]+)"/.exec(this.html)?.[1] ?? '';
   }
 
+  /** What can be read on it. */
+  get text(): string {
+    return this.html
+      .replace(/<(style|script|svg)\b[\s\S]*?<\/\1>|<[^>]*>/gi, ' ')
+      .replace(/\s+/g, ' ')
+      .trim();
+  }
+
   /** The form that a button belongs to. */
   formOf(wanted: string) {
     for (const form of this.#forms()) {
       const button = form.buttons.find(({ name, value }) => `${name}=${value}` === wanted);
       if (button) return { ...form, button };
     }
-    throw new Error(`no button ${wanted} on the page ${this.name}:\n${this.html}`);
+    throw new Error(`no button ${wanted} on the page ${this.name}: ${this.text}`);
   }
 
   #forms() {

@@ -51,7 +51,7 @@ export class SessionAdapter extends StateAdapter {
     if (!technical || currentUnitOfWork().recall('Session', id)) return technical;
     const known = await this.#known(technical.uid as string);
     if (!known) return technical.accountId ? undefined : technical;
-    return known.ended_at ? undefined : { ...technical, ...signedIn(known) };
+    return isLive(known) ? { ...technical, ...signedIn(known) } : undefined;
   }
 
   override async findByUid(uid: string): Promise<AdapterPayload | undefined> {
@@ -59,7 +59,7 @@ export class SessionAdapter extends StateAdapter {
       this.#known(uid),
       this.context.reads.hasEntry('Session', uid),
     ]);
-    if (!known || !live || known.ended_at) return undefined;
+    if (!known || !live || !isLive(known)) return undefined;
     return { kind: 'Session', uid, ...signedIn(known) };
   }
 
@@ -105,6 +105,11 @@ export class SessionAdapter extends StateAdapter {
       unit.wish(session, uid, { type: 'LeaveSession', data: { clientId } });
     }
   }
+}
+
+/** The session of a person who may not sign in is none: whoever holds its cookie starts anew. */
+function isLive({ ended_at, enabled }: KnownSession): boolean {
+  return !ended_at && enabled;
 }
 
 function signedIn(known: KnownSession): AdapterPayload {
