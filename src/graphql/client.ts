@@ -28,10 +28,15 @@ import {
   ClientAuthenticationMethod,
   ClientType,
   ConsentType,
-  RefreshTokenUsage,
   SubjectType,
-  TokenFormat,
 } from './client-enums.ts';
+import {
+  ClientLogout,
+  ClientPermissions,
+  ClientRequirements,
+  ClientSecret,
+  ClientTokenPolicy,
+} from './client-parts.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
 import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
@@ -47,99 +52,6 @@ import {
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
 import { Scope } from './scope.ts';
-
-@ObjectType({ description: 'What a client may do.' })
-export class ClientPermissions {
-  @Field(() => [String], { description: 'Values of grant_type it may use.' })
-  readonly grantTypes!: string[];
-
-  @Field(() => [String], { description: 'Values of response_type it may use.' })
-  readonly responseTypes!: string[];
-
-  @Field(() => [String], {
-    description: 'Names of the scopes it may ask for; * stands for every scope there is.',
-  })
-  readonly scopes!: string[];
-}
-
-@ObjectType({ description: 'What a client must do.' })
-export class ClientRequirements {
-  @Field(() => Boolean, { description: 'Use PKCE with S256 (RFC 7636).' })
-  readonly pkce!: boolean;
-
-  @Field(() => Boolean, { description: 'Push authorization requests first (RFC 9126).' })
-  readonly pushedAuthorizationRequests!: boolean;
-
-  @Field(() => Boolean, { description: 'Send authorization requests signed (RFC 9101).' })
-  readonly signedRequestObjects!: boolean;
-
-  @Field(() => Boolean, { description: 'Bind access tokens to a key of its own (RFC 9449).' })
-  readonly dpop!: boolean;
-}
-
-@ObjectType({ description: 'What a client is told of the end of a session.' })
-export class ClientLogout {
-  @Field(() => String, {
-    nullable: true,
-    description: 'Where it takes logout tokens (OpenID Connect Back-Channel Logout).',
-  })
-  readonly backchannelUri!: string | null;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'What is loaded in a frame (OpenID Connect Front-Channel Logout).',
-  })
-  readonly frontchannelUri!: string | null;
-
-  @Field(() => Boolean, { description: 'Whether it needs the session id to be told.' })
-  readonly sessionRequired!: boolean;
-}
-
-@ObjectType({ description: 'How a client’s tokens are made; null takes the server’s default.' })
-export class ClientTokenPolicy {
-  @Field(() => TokenFormat, { description: 'Form of its access tokens.' })
-  readonly accessTokenFormat!: string;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens in seconds.' })
-  readonly accessTokenLifetime!: number | null;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of refresh tokens in seconds.' })
-  readonly refreshTokenLifetime!: number | null;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of authorization codes in seconds.' })
-  readonly authorizationCodeLifetime!: number | null;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of ID tokens in seconds.' })
-  readonly idTokenLifetime!: number | null;
-
-  @Field(() => RefreshTokenUsage, { description: 'What becomes of a redeemed refresh token.' })
-  readonly refreshTokenUsage!: string;
-
-  @Field(() => Int, {
-    nullable: true,
-    description: 'Seconds after the sign-in from which nothing is refreshed; null for no such end.',
-  })
-  readonly refreshTokenAbsoluteLifetime!: number | null;
-}
-
-@ObjectType({ description: 'A secret of a client. Its value was shown once, when it was made.' })
-export class ClientSecret {
-  @Field(() => String, { name: 'secretId', description: 'Tells it from the client’s others.' })
-  readonly secret_id!: string;
-
-  @Field(() => String, { description: 'What it is for.' })
-  readonly description!: string;
-
-  @Field(() => DateTimeScalar, { name: 'addedAt', description: 'Since when it can be used.' })
-  readonly added_at!: string;
-
-  @Field(() => DateTimeScalar, {
-    name: 'expiresAt',
-    nullable: true,
-    description: 'Until when it can be used; null for no end.',
-  })
-  readonly expires_at!: string | null;
-}
 
 @ObjectType({
   implements: Node,
