@@ -70,7 +70,7 @@ describe('scopes', () => {
     const mutations = required(schema.getMutationType());
     expect(queries).toEqual(queries.map(([name]) => [name, `admin:${named(name)}:read`]));
     expect(mutations).toEqual(mutations.map(([name]) => [name, `admin:${named(name)}:write`]));
-    expect([queries.length, mutations.length]).toEqual([8, 32]);
+    expect([queries.length, mutations.length]).toEqual([8, 36]);
   });
 
   test('every field that leads to an entity declares one, and at least one does', () => {
