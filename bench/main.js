@@ -33,9 +33,11 @@ async function main() {
   const database = await startDatabase();
   /** @type {import('./contenders.js').Contender[]} */
   const contenders = [];
-  const stopAll = async () => {
-    await Promise.all(contenders.splice(0).map((each) => each.stop()));
-    await database.stop();
+  /** @type {Promise<void> | undefined} */
+  let stopping;
+  const stopAll = () => {
+    stopping ??= Promise.all(contenders.map((each) => each.stop())).then(() => database.stop());
+    return stopping;
   };
   process.once('SIGINT', () => stopAll().finally(() => process.exit(130)));
 
