@@ -14,6 +14,7 @@ import { newSigningKey, SIGNING_ALGORITHMS } from './oidc/jwks.ts';
 import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
+import { perRequest } from './oidc/unit-of-work.ts';
 import type { Config } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import {
@@ -147,7 +148,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       return executed;
     };
     const subjectKeys = new SubjectKeys(pool, secrets);
-    const reads = new ProtocolReads(pool);
+    const reads = new ProtocolReads(pool, perRequest);
     await finishErasures(pool, subjectKeys);
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
       await ensureSigningKeys(reads, execute, secrets);
