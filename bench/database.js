@@ -77,5 +77,21 @@ async function facts(client) {
     `select name, current_setting(name) as value from pg_settings
      where name in ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers')`,
   );
-  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+  return {
+    ...Object.fromEntries(rows.map(({ name, value }) => [name, value])),
+    'commit of one row': `${(await commitMilliseconds(client)).toFixed(2)} ms`,
+  };
+}
+
+/** What durability costs on this disk: the median of some commits, one after the other. @param {pg.Client} client */
+async function commitMilliseconds(client) {
+  await client.query('create table if not exists muniment_bench_probe (n int)');
+  const times = [];
+  for (let n = 0; n < 100; n++) {
+    const begin = performance.now();
+    await client.query('insert into muniment_bench_probe values ($1)', [n]);
+    times.push(performance.now() - begin);
+  }
+  await client.query('drop table muniment_bench_probe');
+  return times.sort((a, b) => a - b)[50];
 }

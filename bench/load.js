@@ -39,6 +39,9 @@ import { cpuSeconds } from './machine.js';
  * @property {[bigint, bigint]} window begin and end by the monotonic clock, nanoseconds
  */
 
+// An interrupted bench takes its load along.
+process.once('disconnect', () => process.exit());
+
 const [job] = /** @type {[Job]} */ (await once(process, 'message'));
 await run(job, job.warmUpBodies, job.warmUpSeconds);
 process.send?.(await run(job, job.bodies, job.seconds));

@@ -15,6 +15,9 @@ import { asMarkdown, disturbed } from './report.js';
 
 const LOAD = fileURLToPath(new URL('load.js', import.meta.url));
 
+/** The first warm-up of a cell is so much longer: V8 compiles what runs often. */
+const FIRST_WARM_UPS = 4;
+
 /** @typedef {import('./load.js').Result} Result */
 
 const options = readOptions();
@@ -30,9 +33,11 @@ async function main() {
   const database = await startDatabase();
   /** @type {import('./contenders.js').Contender[]} */
   const contenders = [];
-  const stopAll = async () => {
-    await Promise.all(contenders.splice(0).map((each) => each.stop()));
-    await database.stop();
+  /** @type {Promise<void> | undefined} */
+  let stopping;
+  const stopAll = () => {
+    stopping ??= Promise.all(contenders.map((each) => each.stop())).then(() => database.stop());
+    return stopping;
   };
   process.once('SIGINT', () => stopAll().finally(() => process.exit(130)));
 
@@ -96,7 +101,8 @@ async function measure(cell, contenders, database) {
     // A B C, then B C A: nobody always comes after the same neighbour.
     const turn = round % contenders.length;
     for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
-      const result = await quietest(() => timed(cell, contender, database));
+      const warmUps = round === 0 ? FIRST_WARM_UPS : 1;
+      const result = await quietest(() => timed(cell, contender, database, warmUps));
       rounds[contender.name] = [...(rounds[contender.name] ?? []), result];
     }
   }
@@ -119,9 +125,13 @@ async function quietest(run) {
  * @param {import('./cells.js').Cell} cell
  * @param {import('./contenders.js').Contender} contender
  * @param {import('./database.js').Database} database
+ * @param {number} warmUps
  */
-async function timed(cell, contender, database) {
-  const { warmUpBodies, bodies } = await cell.prepare(contender, options);
+async function timed(cell, contender, database, warmUps) {
+  const { warmUpBodies, bodies } = await cell.prepare(contender, {
+    ...options,
+    warmUpCodes: options.warmUpCodes * warmUps,
+  });
   await database.settle();
   await untilQuiet(options.patience);
   const result = await load({
@@ -131,7 +141,7 @@ async function timed(cell, contender, database) {
     warmUpBodies,
     bodies,
     connections: options.connections,
-    warmUpSeconds: options.warmUpSeconds,
+    warmUpSeconds: options.warmUpSeconds * warmUps,
     seconds: options.seconds,
     pids: { server: contender.pid, database: database.pid },
   });

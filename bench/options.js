@@ -59,7 +59,7 @@ export function readOptions() {
     patience: amount('patience', values.patience, quick ? 0 : 10, 0),
     retries: amount('retries', values.retries, quick ? 0 : 2, 0),
     codes,
-    warmUpCodes: Math.ceil(codes / 5),
+    warmUpCodes: Math.ceil(codes / 10),
   };
 }
 

@@ -14,6 +14,7 @@ import { newSigningKey, SIGNING_ALGORITHMS } from './oidc/jwks.ts';
 import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
+import { perRequest } from './oidc/unit-of-work.ts';
 import type { Config } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import {
@@ -78,7 +79,11 @@ export async function openEngine(
   );
   await SubjectKeys.migrate(pool);
 
-  let projected: Engine['projected'] = async () => true;
+  const head = async () => {
+    const { rows } = await pool.query('select coalesce(max(position), 0) as head from log.events');
+    return toPosition(rows[0].head);
+  };
+  let projected: Engine['projected'] = async (position) => position <= (await head());
   let store: EventStore;
   let projector: Promise<void> | undefined;
   if (config.eventStoreUrl) {
@@ -110,13 +115,9 @@ export async function openEngine(
     store,
     execute: executor(store),
     projected,
-    async head() {
-      if (config.eventStoreUrl) return (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0);
-      const { rows } = await pool.query(
-        'select coalesce(max(position), 0) as head from log.events',
-      );
-      return toPosition(rows[0].head);
-    },
+    head: config.eventStoreUrl
+      ? async () => (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0)
+      : head,
     async close() {
       closing.abort();
       await store.close();
@@ -147,7 +148,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       return executed;
     };
     const subjectKeys = new SubjectKeys(pool, secrets);
-    const reads = new ProtocolReads(pool);
+    const reads = new ProtocolReads(pool, perRequest);
+    await finishErasures(pool, subjectKeys);
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
       await ensureSigningKeys(reads, execute, secrets);
       return seed(
@@ -197,7 +199,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         secrets,
         subjectKeys,
         issuer: config.issuer,
-        waitFor: async (position) => void (await engine.projected(position)),
+        async waitFor(position) {
+          if (!(await engine.projected(position))) throw new Error('not projected in time');
+        },
         log,
         development: process.env.NODE_ENV !== 'production',
       }),
@@ -221,6 +225,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await engine.close();
     throw error;
   }
+}
+
+/** Destroys the keys of persons whose erasure was recorded by a server that then went away. */
+async function finishErasures(pool: pg.Pool, subjectKeys: SubjectKeys): Promise<void> {
+  const { rows } = await pool.query<{ sub: string }>(
+    `select sub from ${READ_SCHEMA}.users join vault.subject_keys k using (sub)
+     where erased_at is not null and k.key <> ''`,
+  );
+  for (const { sub } of rows) await subjectKeys.destroy(sub);
 }
 
 async function ensureSigningKeys(

@@ -2,7 +2,7 @@ import { crudAdapter } from './crud-adapter.js';
 import { clientMetadata, serve } from './provider.js';
 
 /** oidc-provider on PostgreSQL, its clients in the database too. Reads DATABASE_URL besides. */
-const CONNECTIONS = 16;
+const CONNECTIONS = 32;
 
 const adapter = await crudAdapter({
   connectionString: String(process.env.DATABASE_URL),

@@ -157,6 +157,7 @@ export function executor(store: EventStore, options: { remembered?: number } = {
           (fact): NewEvent => ({ id: randomUUID(), ...storable(fact), metadata: envelope }),
         ),
       }));
+      writes.sort((a, b) => contention(b.expectedRevision) - contention(a.expectedRevision));
       const rows = refusal ? [] : state;
       let position: Position | null = null;
       if (writes.length > 0 || rows.length > 0) {
@@ -202,6 +203,15 @@ function storable<T extends { readonly data: object }>(fact: T): T {
 function expected(act: Act, known: Known): ExpectedRevision {
   if (act.blind) return 'any';
   return known.revision < 0 ? 'none' : known.revision;
+}
+
+/**
+ * Which stream goes first: one that others may be writing to can lose a race, one that begins here
+ * hardly, one without a check never. An engine without transactions can undo none before it.
+ */
+function contention(expectedRevision: ExpectedRevision): number {
+  if (expectedRevision === 'any') return 0;
+  return expectedRevision === 'none' ? 1 : 2;
 }
 
 function recall(memory: LRUCache<string, Known>, act: Act): Known | undefined {

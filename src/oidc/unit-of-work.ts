@@ -13,6 +13,7 @@ export class UnitOfWork {
   readonly #entities = new Map<string, Entity>();
   readonly #state = new Map<string, StateChange>();
   readonly #seen = new Map<string, object | undefined>();
+  readonly #read = new Map<string, Promise<unknown>>();
 
   /** A refresh token that is being rotated in this request: its value, and its successor's digest. */
   rotation: { readonly value: string; successor: string | null } | undefined;
@@ -65,6 +66,20 @@ export class UnitOfWork {
     return this.#seen.has(key) ? { payload: this.#seen.get(key) } : undefined;
   }
 
+  /** Reads once for a request what several parts of it ask for. */
+  once<V>(name: string, key: string, read: () => Promise<V>): Promise<V> {
+    const known = this.#read.get(`${name} ${key}`) as Promise<V> | undefined;
+    if (known) return known;
+    const reading = read();
+    this.#read.set(`${name} ${key}`, reading);
+    return reading;
+  }
+
+  /** Takes for read what came along with something else. */
+  came<V>(name: string, key: string, value: V): void {
+    this.#read.set(`${name} ${key}`, Promise.resolve(value));
+  }
+
   acts(): Act[] {
     return [...this.#entities.values()].map((entity) => entity.act());
   }
@@ -91,4 +106,12 @@ export function currentUnitOfWork(): UnitOfWork {
   const unit = storage.getStore();
   if (!unit) throw new Error('there is no request to be part of');
   return unit;
+}
+
+/** Makes a read one that is done once for each request. Outside of a request it is done each time. */
+export function perRequest<V>(
+  name: string,
+  read: (key: string) => Promise<V>,
+): (key: string) => Promise<V> {
+  return (key) => storage.getStore()?.once(name, key, () => read(key)) ?? read(key);
 }

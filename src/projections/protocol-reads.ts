@@ -16,6 +16,9 @@ export type KnownClient = ClientRow & { readonly secrets: readonly ClientSecretR
 /** A token with what decides whether it is valid. */
 export type KnownToken = TokenRow & {
   readonly grant: GrantRow | null;
+  readonly user: UserRow | null;
+  /** The session of the grant, if it belongs to one. */
+  readonly session: KnownSession | null;
   /** The client it was issued to is there and enabled, and so is the person, if there is one. */
   readonly enabled: boolean;
 };
@@ -24,7 +27,16 @@ export type KnownSession = SessionRow & {
   readonly clients: readonly SessionClientRow[];
   /** The person is there and not disabled. */
   readonly enabled: boolean;
+  /** Some browser still has a cookie of it. */
+  readonly live: boolean;
 };
+
+const SESSIONS = `select s.*, u.sub is not null and u.disabled_at is null as enabled,
+    exists (select from state.entries e where e.model = 'Session' and e.lookup = s.uid
+      and (e.expires_at is null or e.expires_at > now())) as live,
+    coalesce((select jsonb_agg(to_jsonb(c)) from ${READ_SCHEMA}.session_clients c
+      where c.uid = s.uid), '[]') as clients
+  from ${READ_SCHEMA}.sessions s left join ${READ_SCHEMA}.users u on u.sub = s.sub`;
 
 export type KnownScope = ScopeRow & { readonly texts: readonly ScopeTextRow[] };
 
@@ -33,6 +45,8 @@ export interface StateEntry {
   readonly id: string;
   readonly payload: string | null;
 }
+
+type Read<V> = (key: string) => Promise<V>;
 
 /**
  * The queries of the protocol. Each is one statement for everything that is asked in the same
@@ -48,9 +62,13 @@ export class ProtocolReads {
   readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
   readonly #entry: (key: string) => Promise<(StateEntry & { key: string }) | undefined>;
 
-  constructor(private readonly pool: pg.Pool) {
+  /** @param around may remember the answers, say for as long as a request lasts */
+  constructor(
+    private readonly pool: pg.Pool,
+    around: <V>(name: string, read: Read<V>) => Read<V> = (_, read) => read,
+  ) {
     const of = <V>(name: string, key: keyof V & string, sql: string) =>
-      byKey<V>(pool, name, key, sql);
+      around(name, byKey<V>(pool, name, key, sql));
     const s = READ_SCHEMA;
 
     this.client = of(
@@ -63,25 +81,18 @@ export class ProtocolReads {
     this.token = of(
       'token',
       'digest',
-      `select t.*, to_jsonb(g) as grant,
+      `select t.*, to_jsonb(g) as grant, to_jsonb(u) as user, to_jsonb(s) as session,
          c.client_id is not null and c.disabled_at is null
            and (g.sub is null or (u.sub is not null and u.disabled_at is null)) as enabled
        from ${s}.tokens t
        left join ${s}.grants g on g.grant_id = t.grant_id
        left join ${s}.clients c on c.client_id = coalesce(g.client_id, t.client_id)
        left join ${s}.users u on u.sub = g.sub
+       left join lateral (${SESSIONS} where s.uid = g.session_uid) s on true
        where t.digest = any($1)`,
     );
     this.grant = of('grant', 'grant_id', `select * from ${s}.grants where grant_id = any($1)`);
-    this.session = of(
-      'session',
-      'uid',
-      `select s.*, u.sub is not null and u.disabled_at is null as enabled,
-         coalesce((select jsonb_agg(to_jsonb(c)) from ${s}.session_clients c
-           where c.uid = s.uid), '[]') as clients
-       from ${s}.sessions s left join ${s}.users u on u.sub = s.sub
-       where s.uid = any($1)`,
-    );
+    this.session = of('session', 'uid', `${SESSIONS} where s.uid = any($1)`);
     this.consent = of(
       'consent',
       'consent_id',
@@ -105,17 +116,6 @@ export class ProtocolReads {
   /** A live technical row by its id. */
   entry(model: string, id: string): Promise<StateEntry | undefined> {
     return this.#entry(`${model} ${id}`);
-  }
-
-  /** Whether a live technical row has this second key. */
-  async hasEntry(model: string, lookup: string): Promise<boolean> {
-    const { rows } = await this.pool.query({
-      name: 'state-lookup',
-      text: `select from state.entries where model = $1 and lookup = $2
-               and (expires_at is null or expires_at > now()) limit 1`,
-      values: [model, lookup],
-    });
-    return rows.length > 0;
   }
 
   async scopes(): Promise<KnownScope[]> {

@@ -110,6 +110,19 @@ describe('execute', () => {
       ]);
     });
 
+    test('what others may be writing too first, what begins here next, what cannot conflict last', async () => {
+      await here([at('shared', set(2))], envelope());
+
+      const ring = act(bell, 'door', [{ type: 'Ring', data: { by: 'Ada' } }]);
+      await here([ring, at('new', set(1)), at('shared', seat('Ada'))], envelope());
+
+      expect(store.asked.at(-1)?.streams.map(({ stream }) => stream)).toEqual([
+        'table-shared',
+        'table-new',
+        'bell-door',
+      ]);
+    });
+
     test('nothing for a wish that is already true', async () => {
       await here([at('one', set(2), seat('Ada'))], envelope());
 

@@ -27,8 +27,8 @@ export class UserAgent {
   ) {}
 
   /** Another browser that has come by the same cookies. */
-  copy(): UserAgent {
-    const other = new UserAgent(this.issuer, this.send);
+  copy(send = this.send): UserAgent {
+    const other = new UserAgent(this.issuer, send);
     for (const [key, cookie] of this.#cookies) other.#cookies.set(key, cookie);
     return other;
   }

@@ -56,7 +56,7 @@ export class GrantAdapter extends ModelAdapter {
 }
 
 /** The library's record of a grant. It has no end of its own: its tokens, session and consent do. */
-export function grantPayload(row: GrantRow): AdapterPayload {
+function grantPayload(row: GrantRow): AdapterPayload {
   return {
     kind: 'Grant',
     jti: row.grant_id,

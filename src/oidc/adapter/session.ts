@@ -31,7 +31,8 @@ export class SessionAdapter extends StateAdapter {
     unit.remember('Session', id, payload);
     if (!accountId) return;
 
-    const before = await this.#known(uid);
+    // As it was when the request came in: what the library changed is found by comparison.
+    const before = await this.context.reads.session(uid);
     const authentication = {
       authTime: instantOf(loginTs ?? payload.iat ?? 0),
       acr: acr ?? null,
@@ -49,17 +50,14 @@ export class SessionAdapter extends StateAdapter {
   override async find(id: string): Promise<AdapterPayload | undefined> {
     const technical = await super.find(id);
     if (!technical || currentUnitOfWork().recall('Session', id)) return technical;
-    const known = await this.#known(technical.uid as string);
+    const known = await this.context.reads.session(technical.uid as string);
     if (!known) return technical.accountId ? undefined : technical;
     return isLive(known) ? { ...technical, ...signedIn(known) } : undefined;
   }
 
   override async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-    const [known, live] = await Promise.all([
-      this.#known(uid),
-      this.context.reads.hasEntry('Session', uid),
-    ]);
-    if (!known || !live || !isLive(known)) return undefined;
+    const known = await this.context.reads.session(uid);
+    if (!known?.live || !isLive(known)) return undefined;
     return { kind: 'Session', uid, ...signedIn(known) };
   }
 
@@ -72,16 +70,6 @@ export class SessionAdapter extends StateAdapter {
 
   protected override lookup(payload: AdapterPayload): string {
     return payload.uid as string;
-  }
-
-  /** As it was when the request came in: what the library then changes is found by comparison. */
-  async #known(uid: string): Promise<KnownSession | undefined> {
-    const unit = currentUnitOfWork();
-    const seen = unit.recall('KnownSession', uid);
-    if (seen) return seen.payload as KnownSession | undefined;
-    const known = await this.context.reads.session(uid);
-    unit.remember('KnownSession', uid, known);
-    return known;
   }
 
   #joinAndLeave(

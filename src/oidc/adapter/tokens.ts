@@ -5,7 +5,6 @@ import { digest } from '../../platform/secrets.ts';
 import type { KnownToken, ProtocolReads } from '../../projections/protocol-reads.ts';
 import type { TokenKind } from '../../projections/tokens.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
-import { grantPayload } from './grant.ts';
 import { instantOf, ModelAdapter, numericDate, rest, scopeList } from './model-adapter.ts';
 
 /** Told by other fields of the fact, by the grant, or by nothing at all (the value itself). */
@@ -53,10 +52,7 @@ abstract class TokenAdapter extends ModelAdapter {
     // A JWT is recorded by its `jti`, which is no secret: it must never pass for a reference token.
     if (!token || token.kind !== this.kind || token.format !== 'reference') return undefined;
     if (!token.enabled || token.revoked_at || token.grant?.revoked_at) return undefined;
-    // The library asks for the grant next; this is what it was at the same moment.
-    if (token.grant) {
-      currentUnitOfWork().remember('Grant', token.grant.grant_id, grantPayload(token.grant));
-    }
+    bringAlong(token);
     return token;
   }
 
@@ -82,6 +78,15 @@ abstract class TokenAdapter extends ModelAdapter {
   protected async grantIdOf(value: string): Promise<string | undefined> {
     return (await this.context.reads.token(digest(value)))?.grant?.grant_id;
   }
+}
+
+/** The library asks for these next; this is what they were at the same moment. */
+function bringAlong({ grant, user, session }: KnownToken): void {
+  if (!grant) return;
+  const unit = currentUnitOfWork();
+  unit.came('grant', grant.grant_id, grant);
+  unit.came('user', grant.sub, user ?? undefined);
+  if (grant.session_uid) unit.came('session', grant.session_uid, session ?? undefined);
 }
 
 export class AuthorizationCodeAdapter extends TokenAdapter {
