@@ -2,6 +2,7 @@
 import { apiResource } from './api-resource.ts';
 import { client } from './client.ts';
 import { consent } from './consent.ts';
+import { deviceAuthorization } from './device-authorization.ts';
 import { grant } from './grant.ts';
 import { scope } from './scope.ts';
 import { session } from './session.ts';
@@ -20,6 +21,7 @@ export const deciders = {
   consent,
   grant,
   clientToken,
+  deviceAuthorization,
   session,
   signingKey,
   signIns,

@@ -4,6 +4,7 @@ import type { deciders } from '../domain/index.ts';
 import { apiResources } from './api-resources.ts';
 import { clientSecrets, clients } from './clients.ts';
 import { consents } from './consents.ts';
+import { deviceAuthorizations } from './device-authorizations.ts';
 import { grants } from './grants.ts';
 import { scopes, scopeTexts } from './scopes.ts';
 import { sessionClients, sessions } from './sessions.ts';
@@ -22,6 +23,7 @@ export const protocolReadModels = [
   consents,
   grants,
   tokens,
+  deviceAuthorizations,
   sessions,
   sessionClients,
   signingKeys,

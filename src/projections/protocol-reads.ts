@@ -4,6 +4,7 @@ import type { ApiResourceRow } from './api-resources.ts';
 import { READ_SCHEMA } from './apply.ts';
 import type { ClientRow, ClientSecretRow } from './clients.ts';
 import type { ConsentRow } from './consents.ts';
+import type { DeviceAuthorizationRow } from './device-authorizations.ts';
 import type { GrantRow } from './grants.ts';
 import type { ScopeRow, ScopeTextRow } from './scopes.ts';
 import type { SessionClientRow, SessionRow } from './sessions.ts';
@@ -57,6 +58,7 @@ export class ProtocolReads {
   readonly token: (digest: string) => Promise<KnownToken | undefined>;
   readonly grant: (grantId: string) => Promise<GrantRow | undefined>;
   readonly session: (uid: string) => Promise<KnownSession | undefined>;
+  readonly deviceAuthorization: (digest: string) => Promise<DeviceAuthorizationRow | undefined>;
   readonly consent: (consentId: string) => Promise<ConsentRow | undefined>;
   readonly user: (sub: string) => Promise<UserRow | undefined>;
   readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
@@ -93,6 +95,11 @@ export class ProtocolReads {
     );
     this.grant = of('grant', 'grant_id', `select * from ${s}.grants where grant_id = any($1)`);
     this.session = of('session', 'uid', `${SESSIONS} where s.uid = any($1)`);
+    this.deviceAuthorization = of(
+      'device-authorization',
+      'digest',
+      `select * from ${s}.device_authorizations where digest = any($1)`,
+    );
     this.consent = of(
       'consent',
       'consent_id',

@@ -284,6 +284,33 @@ const wishes: {
     RevokeClientToken: record({ digest: fc.constant(id) }),
   }),
 
+  deviceAuthorization: (id) => ({
+    RequestDeviceAuthorization: record({
+      digest: fc.constant(id),
+      clientId: name,
+      scopes,
+      requestedAt: instant,
+      expiresAt: instantFrom(8),
+      interval: fc.constantFrom(5),
+      parameters: json,
+    }),
+    EnterDeviceUserCode: record({ now: instant }),
+    ApproveDeviceAuthorization: record({
+      sub: name,
+      grantId: name,
+      sessionUid: fc.option(name),
+      scopes,
+      parameters: json,
+      at: instant,
+    }),
+    DenyDeviceAuthorization: record({
+      error: fc.constantFrom('access_denied', 'invalid_scope'),
+      description: maybeText,
+      at: instant,
+    }),
+    RedeemDeviceCode: record({ now: instant }),
+  }),
+
   session: (id) => {
     const authentication = { authTime: instant, acr: maybeText, amr: names };
     return {
