@@ -177,6 +177,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       log,
       limits: await signInLimits(pool, (address) => secrets.keyedDigest('address', address)),
       refreshTokenLeeway: config.refreshTokenLeeway,
+      requirePushedRequests: config.requirePushedRequests,
       trustProxy: config.trustProxy,
     });
     await host.refresh();

@@ -56,7 +56,10 @@ const RULES: readonly Rule[] = [
     field: 'redirectUris',
     message: 'the authorization endpoint needs at least one redirect URI',
     holds: (it) =>
-      (!may(it, 'authorization_code') && !may(it, 'implicit')) || it.redirectUris.length > 0,
+      it.redirectUris.length > 0 ||
+      (!may(it, 'authorization_code') &&
+        !may(it, 'implicit') &&
+        it.permissions.responseTypes.length === 0),
   },
   {
     field: 'permissions.responseTypes',
@@ -65,8 +68,22 @@ const RULES: readonly Rule[] = [
   },
   {
     field: 'permissions.responseTypes',
-    message: 'response types with id_token go with implicit, and only with it',
+    message: 'response types with id_token or token go with implicit, and only with it',
     holds: (it) => may(it, 'implicit') === it.permissions.responseTypes.some(fromTheFront),
+  },
+  {
+    field: 'redirectUris',
+    message:
+      'a web application takes tokens at https addresses only (OpenID Connect Core §3.2.2.1)',
+    holds: (it) =>
+      it.applicationType === 'native' ||
+      !may(it, 'implicit') ||
+      !it.redirectUris.some((uri) => /^http:/i.test(uri) || isHttpsLocalhost(uri)),
+  },
+  {
+    field: 'requirements.dpop',
+    message: 'an access token in the authorization response cannot be bound to a key (RFC 9449)',
+    holds: (it) => !it.requirements.dpop || !it.permissions.responseTypes.some(withAccessToken),
   },
   {
     field: 'permissions.grantTypes',
@@ -93,8 +110,13 @@ function withCode(responseType: string): boolean {
   return responseType.split(' ').includes('code');
 }
 
+/** What reaches the client in the authorization response itself. */
 function fromTheFront(responseType: string): boolean {
-  return responseType.split(' ').includes('id_token');
+  return responseType.includes('token');
+}
+
+function withAccessToken(responseType: string): boolean {
+  return responseType.split(' ').includes('token');
 }
 
 /** RFC 6749 §4.4.3: client_credentials issues no refresh token; nor does the implicit flow. */

@@ -5,8 +5,21 @@ import type { ClientRow, ClientSecretRow } from '../projections/clients.ts';
 import type { KnownClient } from '../projections/protocol-reads.ts';
 
 /** The grant types this server answers; others a client may have been given have no effect. */
-export const GRANT_TYPES = ['authorization_code', 'client_credentials', 'refresh_token'] as const;
-export const RESPONSE_TYPES = ['code'] as const;
+export const GRANT_TYPES = [
+  'authorization_code',
+  'client_credentials',
+  'implicit',
+  'refresh_token',
+] as const;
+export const RESPONSE_TYPES = [
+  'code',
+  'none',
+  'id_token',
+  'id_token token',
+  'code id_token',
+  'code token',
+  'code id_token token',
+] as const;
 
 /** What oidc-provider carries along of a client beside its own metadata. */
 export interface ClientPolicy {
@@ -48,6 +61,10 @@ export function clientMetadata(row: KnownClient): Record<string, unknown> {
     redirect_uris: row.redirect_uris,
     post_logout_redirect_uris: row.post_logout_redirect_uris,
     jwks: row.jwks,
+    jwks_uri: row.jwks_uri,
+    require_pushed_authorization_requests: row.requirements.pushedAuthorizationRequests,
+    require_signed_request_object: row.requirements.signedRequestObjects,
+    dpop_bound_access_tokens: row.requirements.dpop,
     [POLICY]: policy,
   });
 }

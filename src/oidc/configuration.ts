@@ -8,7 +8,8 @@ import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { accountFinder } from './account.ts';
 import { adapterFactory } from './adapter/index.ts';
 import { issued } from './adapter/tokens.ts';
-import { POLICY, policyOf } from './clients.ts';
+import { authorizationRequestFeatures } from './authorization-request.ts';
+import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
 import { privateJwks } from './jwks.ts';
@@ -26,6 +27,8 @@ export interface ConfigurationContext {
   readonly pages: Pages;
   /** Seconds. */
   readonly refreshTokenLeeway: number;
+  /** Whether all clients push their authorization requests, or only those that are required to. */
+  readonly requirePushedRequests: boolean;
   /** What changes at run time: a change makes a new provider. */
   readonly catalogue: Catalogue;
 }
@@ -45,6 +48,7 @@ const LIFETIMES = {
 /** The paths of the endpoints (see also docs/map.md). */
 export const ROUTES = {
   authorization: '/connect/authorize',
+  pushed_authorization_request: '/connect/par',
   token: '/connect/token',
   userinfo: '/connect/userinfo',
   introspection: '/connect/introspect',
@@ -62,13 +66,13 @@ export function configuration(context: ConfigurationContext): Configuration {
     ({ resources }) => resources.length === 0,
   );
   return {
-    adapter: adapterFactory(context),
+    adapter: adapterFactory({ ...context, interactionLifetime: LIFETIMES.interaction }),
     findAccount: accountFinder(reads, context.subjectKeys),
     loadExistingGrant: grantLoader(reads),
     jwks: privateJwks(catalogue.signingKeys, secrets),
     scopes: ofThePerson.map(({ name }) => name),
     claims: Object.fromEntries(ofThePerson.map(({ name, claims }) => [name, [...claims]])),
-    responseTypes: ['code'],
+    responseTypes: [...RESPONSE_TYPES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     extraClientMetadata: { properties: [POLICY] },
     routes: ROUTES,
@@ -106,13 +110,15 @@ export function configuration(context: ConfigurationContext): Configuration {
     },
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256', 'ES256'],
+      authorizationSigningAlgValues: ['RS256', 'ES256'],
+      requestObjectSigningAlgValues: [...ASYMMETRIC],
       clientAuthSigningAlgValues: [...ASYMMETRIC],
       dPoPSigningAlgValues: [...ASYMMETRIC],
     },
     formats: { customizers: { jwt: recordJwt } },
     features: {
       devInteractions: { enabled: false },
-      pushedAuthorizationRequests: { enabled: false },
+      ...authorizationRequestFeatures(context),
       clientCredentials: { enabled: true },
       introspection: {
         enabled: true,

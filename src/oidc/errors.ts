@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
+import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
 
 /** An OAuth error response (RFC 6749 §5.2) with its HTTP status. */
 export interface OAuthError {
@@ -32,6 +33,12 @@ export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
               error: 'invalid_client',
               error_description: 'client assertion was used before',
             };
+      }
+      if (error.detail.model === PUSHED_REQUEST_USE) {
+        return invalid(
+          'invalid_request_uri',
+          'request_uri is invalid, expired, or was already used',
+        );
       }
       return invalid('invalid_request', error.message);
     case 'conflict':

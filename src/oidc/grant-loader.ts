@@ -6,7 +6,7 @@ import { policyOf } from './clients.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
 /** Claims that need no consent: they describe the sign-in, not the person. */
-const OF_THE_SIGN_IN = ['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss'];
+export const OF_THE_SIGN_IN = ['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss'];
 
 /**
  * The grant an authorization request rests on: the session's own for this client, or a new one

@@ -1,7 +1,9 @@
+import { decodeJwt } from 'jose';
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownScope } from '../projections/protocol-reads.ts';
+import { scopeList } from './adapter/model-adapter.ts';
 import { policyOf } from './clients.ts';
 
 /** Scopes of the protocol itself: they need no permission of their own. */
@@ -84,9 +86,20 @@ function checkedScopes(
  */
 function keepOfflineAccess(ctx: KoaContextWithOIDC, client: Client): void {
   const { params, route } = ctx.oidc;
-  if (route !== 'authorization' || !params || !client.grantTypeAllowed('refresh_token')) return;
-  const asked = (ctx.oidc.body?.scope ?? ctx.query.scope) as string | undefined;
-  const kept = (params.scope as string | undefined)?.split(' ') ?? [];
-  if (!asked?.split(' ').includes('offline_access') || kept.includes('offline_access')) return;
+  if (route !== 'authorization' && route !== 'pushed_authorization_request') return;
+  if (!params || !client.grantTypeAllowed('refresh_token')) return;
+  // Only a code can become a refresh token.
+  if (!scopeList(params.response_type as string | undefined).includes('code')) return;
+  const kept = scopeList(params.scope as string | undefined);
+  if (kept.includes('offline_access') || !askedScopes(ctx).includes('offline_access')) return;
   params.scope = [...kept, 'offline_access'].join(' ');
+}
+
+/** The scopes as the client wrote them: in a pushed request, in a request object, or as they are. */
+function askedScopes({ oidc, query, method }: KoaContextWithOIDC): string[] {
+  const pushed = oidc.entities.PushedAuthorizationRequest?.request;
+  const sent = (method === 'POST' ? oidc.body : query) ?? {};
+  const request = pushed ?? sent.request;
+  const { scope } = request ? decodeJwt(String(request)) : sent;
+  return scopeList(scope as string | undefined);
 }

@@ -132,5 +132,10 @@ async function envelopeOf(
 
 /** Endpoints at which the client itself has authenticated. */
 function isBackChannel(route: string | undefined): boolean {
-  return route === 'token' || route === 'revocation' || route === 'introspection';
+  return (
+    route === 'token' ||
+    route === 'revocation' ||
+    route === 'introspection' ||
+    route === 'pushed_authorization_request'
+  );
 }

@@ -159,6 +159,13 @@ const fields = {
       'Seconds in which a refresh token that has just been used gets the same answer again, for clients that lost the first one. After that, using it twice revokes the grant.',
     schema: wholeNumber(0, 300),
   }),
+  requirePushedRequests: setting({
+    variable: 'REQUIRE_PAR',
+    default: 'false',
+    description:
+      'Whether every client has to push its authorization requests (RFC 9126), and not only those of which it is required.',
+    schema: flag,
+  }),
   logLevel: setting({
     variable: 'LOG_LEVEL',
     default: 'info',

@@ -143,6 +143,32 @@ describe('a registration that does not hold together is refused', () => {
       permitting(web, ['client_credentials'], ['code']),
     ],
     [
+      'an access token from the authorization endpoint without implicit',
+      'permissions.responseTypes',
+      permitting(web, ['authorization_code'], ['code token']),
+    ],
+    [
+      'a response type without a redirect URI',
+      'redirectUris',
+      { ...permitting(machine, ['client_credentials'], ['none']) },
+    ],
+    [
+      'implicit of a web application at http',
+      'redirectUris',
+      {
+        ...permitting(web, ['implicit'], ['id_token']),
+        redirectUris: ['http://shop.example/callback'],
+      },
+    ],
+    [
+      'access tokens from the authorization endpoint that are to be bound to a key',
+      'requirements.dpop',
+      {
+        ...permitting(web, ['implicit'], ['id_token token']),
+        requirements: { ...requirements, dpop: true },
+      },
+    ],
+    [
       'refresh tokens that nothing issues',
       'permissions.grantTypes',
       permitting(web, ['refresh_token']),
@@ -172,6 +198,10 @@ describe('a registration that does not hold together is refused', () => {
     ],
     ['private_key_jwt with a key', { ...web, authenticationMethod: 'private_key_jwt', jwks }],
     ['client_credentials without redirect URIs', machine],
+    [
+      'implicit at https',
+      permitting(web, ['authorization_code', 'implicit'], ['code', 'code id_token token']),
+    ],
   ])('while %s is accepted', (_, registration) => {
     given(client).when(register(registration)).then(registered(registration));
   });

@@ -26,13 +26,22 @@ describe.each(ENGINES)('the authorization code flow with openid-client, on %s', 
       authorization_endpoint: `${server.issuer}/connect/authorize`,
       token_endpoint: `${server.issuer}/connect/token`,
       jwks_uri: `${server.issuer}/connect/jwks`,
-      response_types_supported: ['code'],
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
     });
+    expect([...(metadata.response_types_supported ?? [])].sort()).toEqual([
+      'code',
+      'code id_token',
+      'code id_token token',
+      'code token',
+      'id_token',
+      'id_token token',
+      'none',
+    ]);
     expect([...(metadata.grant_types_supported ?? [])].sort()).toEqual([
       'authorization_code',
       'client_credentials',
+      'implicit',
       'refresh_token',
     ]);
   });

@@ -3,6 +3,7 @@ import type { Secrets } from '../../platform/secrets.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 import { ClientAdapter } from './client.ts';
 import { GrantAdapter } from './grant.ts';
+import { PushedRequestAdapter } from './pushed-requests.ts';
 import { SessionAdapter } from './session.ts';
 import { ReplayAdapter, StateAdapter } from './state.ts';
 import {
@@ -17,6 +18,8 @@ export interface AdapterContext {
   readonly secrets: Secrets;
   /** Seconds during which a rotated refresh token may be presented again. */
   readonly refreshTokenLeeway: number;
+  /** Seconds that a person may take for one page. */
+  readonly interactionLifetime: number;
 }
 
 /**
@@ -33,6 +36,7 @@ export function adapterFactory(context: AdapterContext): (model: string) => Adap
     RefreshToken: () => new RefreshTokenAdapter(context),
     ClientCredentials: () => new ClientCredentialsAdapter(context),
     Interaction: () => new StateAdapter('Interaction', context),
+    PushedAuthorizationRequest: () => new PushedRequestAdapter(context),
     ReplayDetection: () => new ReplayAdapter(context),
   };
   return (model) => {

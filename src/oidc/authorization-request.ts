@@ -1,0 +1,58 @@
+import type { ClaimsParameter, Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import type { Catalogue } from '../projections/catalogue.ts';
+import { policyOf } from './clients.ts';
+import { OF_THE_SIGN_IN } from './grant-loader.ts';
+
+/** What may be asked for at the authorization endpoint, and in which forms. */
+export function authorizationRequestFeatures(options: {
+  readonly catalogue: Catalogue;
+  readonly requirePushedRequests: boolean;
+}) {
+  return {
+    pushedAuthorizationRequests: {
+      enabled: true,
+      requirePushedAuthorizationRequests: options.requirePushedRequests,
+    },
+    requestObjects: { enabled: true, assertJwtClaimsAndHeader: assertRequestObject },
+    jwtResponseModes: { enabled: true },
+    claimsParameter: { enabled: true, assertClaimsParameter: claimsChecker(options.catalogue) },
+  } satisfies Configuration['features'];
+}
+
+/** An empty list of resources would pass by the check of the scopes, which is made for each of them. */
+async function assertRequestObject(
+  _ctx: KoaContextWithOIDC,
+  { resource }: { readonly resource?: unknown },
+): Promise<void> {
+  if (Array.isArray(resource) && resource.length === 0) {
+    throw new errors.InvalidRequestObject('resource must not be empty');
+  }
+}
+
+/**
+ * The `claims` parameter (Core §5.5) asks for single claims. A client may ask for those of the scopes
+ * it is permitted; claims that nobody has defined are passed over, as the standard wants it.
+ * @throws InvalidRequest, UnmetAuthenticationRequirements
+ */
+function claimsChecker({ scopes }: Catalogue) {
+  return (_ctx: KoaContextWithOIDC, asked: ClaimsParameter, client: Client): void => {
+    const permitted = policyOf(client).scopes;
+    for (const claim of new Set([
+      ...Object.keys(asked.userinfo ?? {}),
+      ...Object.keys(asked.id_token ?? {}),
+    ])) {
+      const among = [...scopes.values()].filter(({ claims }) => claims.includes(claim));
+      const may =
+        OF_THE_SIGN_IN.includes(claim) ||
+        among.length === 0 ||
+        among.some(({ name }) => permitted.includes('*') || permitted.includes(name));
+      if (!may) throw new errors.InvalidRequest(`requested claim is not allowed: ${claim}`);
+    }
+    // Nobody could meet it, however often they sign in.
+    const { essential, value, values } = asked.id_token?.acr ?? {};
+    if (essential && (value ?? values) !== undefined) {
+      throw new errors.UnmetAuthenticationRequirements('no such authentication is offered');
+    }
+  };
+}
