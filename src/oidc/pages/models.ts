@@ -83,6 +83,33 @@ export interface SignedOutModel extends PageModel {
   readonly clientUri?: string | null;
 }
 
+/** Posts `user_code` and `xsrf` (RFC 8628 §3.3). */
+export interface DeviceCodeModel extends PageModel {
+  readonly action: string;
+  /** Posted as `xsrf`. */
+  readonly csrf: string;
+  /** What was typed before, or what a link brought along (RFC 8628 §3.3.1). */
+  readonly userCode?: string;
+  /** In the page's language. */
+  readonly error?: string | null;
+}
+
+/** Posts `user_code`, `xsrf`, and `confirm` or `abort` = `yes`. */
+export interface DeviceConfirmModel extends PageModel, ClientModel {
+  readonly action: string;
+  /** Posted as `xsrf`. */
+  readonly csrf: string;
+  /** As the device shows it. */
+  readonly userCode: string;
+  readonly scopes: readonly Pick<ConsentScope, 'displayName' | 'description'>[];
+}
+
+export interface DeviceDoneModel extends PageModel {
+  /** Whether the device gets what it asked for. */
+  readonly approved: boolean;
+  readonly clientName?: string | null;
+}
+
 export interface ErrorModel extends PageModel {
   /** HTTP status. */
   readonly status: number;

@@ -9,6 +9,9 @@ import { type Catalogue, htmlOf, LOCALES, type Locale, textOf, type Values } fro
 import type {
   ClientModel,
   ConsentModel,
+  DeviceCodeModel,
+  DeviceConfirmModel,
+  DeviceDoneModel,
   ErrorModel,
   HomeModel,
   PageModel,
@@ -43,6 +46,10 @@ export interface Pages {
   consent(model: ConsentModel): Page;
   signOut(model: SignOutModel): Page;
   signedOut(model: SignedOutModel): Page;
+  /** Status 422 when it shows an error. */
+  deviceCode(model: DeviceCodeModel): Page;
+  deviceConfirm(model: DeviceConfirmModel): Page;
+  deviceDone(model: DeviceDoneModel): Page;
   /** Has the model's status. */
   error(model: ErrorModel): Page;
   home(model: HomeModel): Page;
@@ -63,6 +70,9 @@ const TEMPLATES = [
   'consent',
   'sign-out',
   'signed-out',
+  'device-code',
+  'device-confirm',
+  'device-done',
   'error',
   'home',
 ] as const;
@@ -133,6 +143,22 @@ export function createPages(options: PagesOptions = {}): Pages {
       render('sign-out', model, { forms: 'self', redirectOrigin: model.redirectOrigin }),
     signedOut: (model) =>
       render('signed-out', { ...model, clientUri: linkTarget(model.clientUri) }, { forms: 'none' }),
+    deviceCode: (model) =>
+      render(
+        'device-code',
+        { ...model, action: formTarget(model.action) },
+        { forms: 'self' },
+        model.error ? 422 : undefined,
+      ),
+    deviceConfirm(model) {
+      const client = clientOf(model);
+      return render(
+        'device-confirm',
+        { ...model, ...client, action: formTarget(model.action) },
+        policyFor(client, null),
+      );
+    },
+    deviceDone: (model) => render('device-done', model, { forms: 'none' }),
     error(model) {
       const known = `error.code.${model.error}`;
       const explanation = Object.hasOwn(catalogues[model.locale], known)

@@ -22,7 +22,15 @@ if (!executablePath) {
 }
 
 const pages = createPages();
-const measured = new Set(['sign-in, field at fault', 'consent', 'sign-out', 'error', 'home']);
+const measured = new Set([
+  'sign-in, field at fault',
+  'consent',
+  'sign-out',
+  'device-code, refused',
+  'device-confirm',
+  'error',
+  'home',
+]);
 
 (executablePath ? describe : describe.skip)('in Chromium', () => {
   let browser: Browser;

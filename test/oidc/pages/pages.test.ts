@@ -1,7 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import { HtmlValidate } from 'html-validate/node';
 import { createPages } from '../../../src/oidc/pages/pages.ts';
-import { consent, error, home, models, signedOut, signIn, signOut, variants } from './samples.ts';
+import {
+  consent,
+  deviceCode,
+  deviceConfirm,
+  deviceDone,
+  error,
+  home,
+  models,
+  signedOut,
+  signIn,
+  signOut,
+  variants,
+} from './samples.ts';
 
 const pages = createPages();
 
@@ -66,6 +78,7 @@ describe('what a page is told is text, whatever it holds', () => {
     const shown = [
       pages.signIn({ ...signIn, ...links }),
       pages.consent({ ...consent, ...links }),
+      pages.deviceConfirm({ ...deviceConfirm, ...links }),
       pages.signedOut({ ...signedOut, clientUri: uri }),
       pages.home({ ...home, adminConsole: uri }),
       pages.home({ ...home, issuer: uri }),
@@ -90,6 +103,8 @@ describe('what a page is told is text, whatever it holds', () => {
       expect(() => pages.signIn({ ...signIn, action })).toThrow(TypeError);
       expect(() => pages.signIn({ ...signIn, cancelAction: action })).toThrow(TypeError);
       expect(() => pages.consent({ ...consent, action })).toThrow(TypeError);
+      expect(() => pages.deviceCode({ ...deviceCode, action })).toThrow(TypeError);
+      expect(() => pages.deviceConfirm({ ...deviceConfirm, action })).toThrow(TypeError);
     },
   );
 });
@@ -186,6 +201,41 @@ test('signed-out leads back to the client', () => {
   expect(pages.signedOut(signedOut).html).toContain(
     'href="https://notes.example/">Back to <bdi>Harbour Notes</bdi></a>',
   );
+});
+
+describe('a device', () => {
+  test('has its code typed, or brought along by a link', () => {
+    const { html, status } = pages.deviceCode({ ...deviceCode, error: null });
+    expect(formsOf(html)[0]).toContain('name="xsrf" value="csrf-value"');
+    expect(inputOf(html, 'user_code')).toContain('value="BCDF-GHJK"');
+    expect(inputOf(html, 'user_code')).not.toContain('autofocus');
+    expect(status).toBeUndefined();
+    const { html: empty } = pages.deviceCode({ ...deviceCode, userCode: undefined, error: null });
+    expect(inputOf(empty, 'user_code')).toContain('autofocus');
+  });
+
+  test('says what is wrong with a code', () => {
+    const { html, status } = pages.deviceCode(deviceCode);
+    expect(html).toContain('<a href="#user_code">There is no such code.</a>');
+    expect(inputOf(html, 'user_code')).toContain('aria-invalid="true" aria-describedby="error"');
+    expect(status).toBe(422);
+  });
+
+  test('is told apart by client, code and scopes; merely pressing Enter refuses it', () => {
+    const { html } = pages.deviceConfirm(deviceConfirm);
+    expect(html).toContain('<bdi>Harbour Notes</bdi> asks for access to your account.');
+    expect(html).toContain('<strong class="user-code">BCDF-GHJK</strong>');
+    expect(html).toContain('<bdi>Your e-mail address</bdi>');
+    expect(html).toContain('Continue only if you have the device in front of you');
+    const buttons = [...html.matchAll(/<button[^>]*name="(\w+)"/g)].map(([, name]) => name);
+    expect(buttons).toEqual(['abort', 'confirm']);
+  });
+
+  test('is connected, or not', () => {
+    expect(pages.deviceDone(deviceDone).html).toContain('Your device is connected</h1>');
+    const { html } = pages.deviceDone({ ...deviceDone, approved: false });
+    expect(html).toContain('Your device is not connected</h1>');
+  });
 });
 
 describe('error', () => {

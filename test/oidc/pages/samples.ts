@@ -1,5 +1,8 @@
 import type {
   ConsentModel,
+  DeviceCodeModel,
+  DeviceConfirmModel,
+  DeviceDoneModel,
   ErrorModel,
   HomeModel,
   SignedOutModel,
@@ -62,6 +65,29 @@ export const signedOut: SignedOutModel = {
   clientUri: 'https://notes.example/',
 };
 
+export const deviceCode: DeviceCodeModel = {
+  locale: 'en',
+  action: '/device',
+  csrf: 'csrf-value',
+  userCode: 'BCDF-GHJK',
+  error: 'There is no such code.',
+};
+
+export const deviceConfirm: DeviceConfirmModel = {
+  locale: 'en',
+  ...client,
+  action: '/device',
+  csrf: 'csrf-value',
+  userCode: 'BCDF-GHJK',
+  scopes: [{ displayName: 'Your e-mail address', description: 'Where to write to you' }],
+};
+
+export const deviceDone: DeviceDoneModel = {
+  locale: 'en',
+  approved: true,
+  clientName: 'Harbour Notes',
+};
+
 export const error: ErrorModel = {
   locale: 'en',
   status: 400,
@@ -77,7 +103,17 @@ export const home: HomeModel = {
   adminConsole: 'https://admin.example/',
 };
 
-export const models = { signIn, consent, signOut, signedOut, error, home };
+export const models = {
+  signIn,
+  consent,
+  signOut,
+  signedOut,
+  deviceCode,
+  deviceConfirm,
+  deviceDone,
+  error,
+  home,
+};
 
 /** Each page in each of its forms, by a name for the test. */
 export function variants(pages: Pages): [string, Page][] {
@@ -99,6 +135,14 @@ export function variants(pages: Pages): [string, Page][] {
     ['signed-out', pages.signedOut(signedOut)],
     ['signed-out, unnamed', pages.signedOut({ ...signedOut, clientName: null })],
     ['signed-out, bare', pages.signedOut({ locale: 'en' })],
+    ['device-code', pages.deviceCode({ ...deviceCode, userCode: undefined, error: null })],
+    ['device-code, brought along', pages.deviceCode({ ...deviceCode, error: null })],
+    ['device-code, refused', pages.deviceCode(deviceCode)],
+    ['device-confirm', pages.deviceConfirm(deviceConfirm)],
+    ['device-confirm, bare', pages.deviceConfirm({ ...bare(deviceConfirm), scopes: [] })],
+    ['device-done', pages.deviceDone(deviceDone)],
+    ['device-done, unnamed', pages.deviceDone({ ...deviceDone, clientName: null })],
+    ['device-done, refused', pages.deviceDone({ ...deviceDone, approved: false })],
     ['error', pages.error(error)],
     ['error, bare', pages.error({ locale: 'en', status: 500, error: 'server_error' })],
     ['home', pages.home(home)],
@@ -106,7 +150,7 @@ export function variants(pages: Pages): [string, Page][] {
   ];
 }
 
-function bare<Model extends SignInModel | ConsentModel>(model: Model): Model {
+function bare<Model extends SignInModel | ConsentModel | DeviceConfirmModel>(model: Model): Model {
   const none = { clientLogoUri: null, clientUri: null, policyUri: null, tosUri: null };
   return { ...model, ...none, redirectOrigin: null };
 }
