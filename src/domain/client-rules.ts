@@ -8,6 +8,8 @@ interface Rule {
   holds(it: ClientRegistration): boolean;
 }
 
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+
 /** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
 const RULES: readonly Rule[] = [
   {
@@ -86,6 +88,27 @@ const RULES: readonly Rule[] = [
     holds: (it) => !it.requirements.dpop || !it.permissions.responseTypes.some(withAccessToken),
   },
   {
+    field: 'tokenPolicy.refreshTokenUsage',
+    message:
+      'a public client rotates its refresh tokens, or binds them to a key (RFC 9700 §4.14.2)',
+    holds: (it) =>
+      it.clientType === 'confidential' ||
+      it.requirements.dpop ||
+      it.tokenPolicy.refreshTokenUsage === 'one_time',
+  },
+  {
+    field: 'subjectType',
+    message: 'pairwise subjects need redirect URIs of one host (OpenID Connect Core §8.1)',
+    holds: (it) =>
+      it.subjectType === 'public' ||
+      (it.permissions.responseTypes.length > 0 && hosts(it.redirectUris).size === 1),
+  },
+  {
+    field: 'subjectType',
+    message: 'the device flow knows no host that pairwise subjects could be made for',
+    holds: (it) => it.subjectType === 'public' || !may(it, DEVICE_CODE),
+  },
+  {
     field: 'permissions.grantTypes',
     message: 'refresh_token needs a grant type that can issue one',
     holds: (it) => !may(it, 'refresh_token') || it.permissions.grantTypes.some(issuesRefreshTokens),
@@ -127,4 +150,8 @@ function issuesRefreshTokens(grantType: string): boolean {
 /** An https address that no application can claim as its own (RFC 8252 §7.2). */
 function isHttpsLocalhost(uri: string): boolean {
   return /^https:\/\/localhost(?![^/:?])/i.test(uri);
+}
+
+function hosts(uris: readonly string[]): Set<string | undefined> {
+  return new Set(uris.map((uri) => URL.parse(uri)?.host));
 }

@@ -10,6 +10,7 @@ export const GRANT_TYPES = [
   'client_credentials',
   'implicit',
   'refresh_token',
+  'urn:ietf:params:oauth:grant-type:device_code',
 ] as const;
 export const RESPONSE_TYPES = [
   'code',
@@ -28,6 +29,7 @@ export interface ClientPolicy {
   readonly scopes: readonly string[];
   readonly requirements: ClientRow['requirements'];
   readonly tokenPolicy: ClientRow['token_policy'];
+  readonly allowedOrigins: readonly string[];
 }
 
 /** Name of the metadata field that holds the {@link ClientPolicy}. */
@@ -44,6 +46,7 @@ export function clientMetadata(row: KnownClient): Record<string, unknown> {
     scopes: row.permissions.scopes,
     requirements: row.requirements,
     tokenPolicy: row.token_policy,
+    allowedOrigins: row.allowed_origins,
   };
   const usesSecret = row.authentication_method.startsWith('client_secret');
   return withoutNulls({
@@ -60,6 +63,7 @@ export function clientMetadata(row: KnownClient): Record<string, unknown> {
     response_types: row.permissions.responseTypes.filter((type) => among(RESPONSE_TYPES, type)),
     redirect_uris: row.redirect_uris,
     post_logout_redirect_uris: row.post_logout_redirect_uris,
+    subject_type: row.subject_type,
     jwks: row.jwks,
     jwks_uri: row.jwks_uri,
     require_pushed_authorization_requests: row.requirements.pushedAuthorizationRequests,

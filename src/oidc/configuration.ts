@@ -1,23 +1,24 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
-import { grant } from '../domain/grant.ts';
-import { clientToken } from '../domain/token.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
+import { accessTokenClaims } from './access-token-claims.ts';
 import { accountFinder } from './account.ts';
 import { adapterFactory } from './adapter/index.ts';
-import { issued } from './adapter/tokens.ts';
 import { authorizationRequestFeatures } from './authorization-request.ts';
 import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
+import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
-import { privateJwks } from './jwks.ts';
+import { privateJwks, SIGNING_ALGORITHMS } from './jwks.ts';
+import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
+import { refreshTokenTtl, rotateRefreshToken } from './refresh-tokens.ts';
 import { defaultResource, resourceServer } from './resources.ts';
-import { currentUnitOfWork } from './unit-of-work.ts';
+import { pairwiseSubject } from './subjects.ts';
 
 export interface ConfigurationContext {
   readonly issuer: string;
@@ -37,6 +38,7 @@ export interface ConfigurationContext {
 const LIFETIMES = {
   accessToken: 60 * 60,
   authorizationCode: 60,
+  deviceCode: 10 * 60,
   idToken: 60 * 60,
   refreshToken: 30 * 24 * 60 * 60,
   session: 14 * 24 * 60 * 60,
@@ -55,18 +57,23 @@ export const ROUTES = {
   revocation: '/connect/revoke',
   end_session: '/connect/logout',
   jwks: '/connect/jwks',
+  ...DEVICE_ROUTES,
 };
 
 const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
 /** How oidc-provider is set up. What is not switched on here does not exist. */
 export function configuration(context: ConfigurationContext): Configuration {
-  const { reads, secrets, pages, catalogue } = context;
+  const { issuer, reads, secrets, pages, catalogue } = context;
   const ofThePerson = [...catalogue.scopes.values()].filter(
     ({ resources }) => resources.length === 0,
   );
   return {
-    adapter: adapterFactory({ ...context, interactionLifetime: LIFETIMES.interaction }),
+    adapter: adapterFactory({
+      ...context,
+      interactionLifetime: LIFETIMES.interaction,
+      jtiOf: jwtReader(issuer, catalogue.signingKeys),
+    }),
     findAccount: accountFinder(reads, context.subjectKeys),
     loadExistingGrant: grantLoader(reads),
     jwks: privateJwks(catalogue.signingKeys, secrets),
@@ -75,6 +82,10 @@ export function configuration(context: ConfigurationContext): Configuration {
     responseTypes: [...RESPONSE_TYPES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     extraClientMetadata: { properties: [POLICY] },
+    clientBasedCORS: (_ctx, origin, client) => policyOf(client).allowedOrigins.includes(origin),
+    subjectTypes: ['public', 'pairwise'],
+    pairwiseIdentifier: pairwiseSubject(secrets),
+    extraTokenClaims: accessTokenClaims,
     routes: ROUTES,
     interactions: { url: (_ctx, { uid }) => interactionPath(uid) },
     cookies: {
@@ -88,7 +99,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       short: { signed: true, httpOnly: true, sameSite: 'lax' },
     },
     pkce: { required: (_ctx, client) => policyOf(client).requirements.pkce },
-    rotateRefreshToken: true,
+    rotateRefreshToken,
     ttl: {
       AccessToken: (_ctx, token, client) =>
         token.resourceServer?.accessTokenTTL ??
@@ -102,14 +113,16 @@ export function configuration(context: ConfigurationContext): Configuration {
         policyOf(client).tokenPolicy.authorizationCodeLifetime ?? LIFETIMES.authorizationCode,
       IdToken: (_ctx, _token, client) =>
         policyOf(client).tokenPolicy.idTokenLifetime ?? LIFETIMES.idToken,
-      RefreshToken: (_ctx, _token, client) =>
-        policyOf(client).tokenPolicy.refreshTokenLifetime ?? LIFETIMES.refreshToken,
-      Session: LIFETIMES.session,
+      RefreshToken: refreshTokenTtl(LIFETIMES.refreshToken),
+      DeviceCode: LIFETIMES.deviceCode,
+      // Where nobody has signed in it holds no more than what a form has to bring back.
+      Session: (_ctx, { accountId }) => (accountId ? LIFETIMES.session : LIFETIMES.interaction),
       Interaction: LIFETIMES.interaction,
       Grant: LIFETIMES.grant,
     },
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256', 'ES256'],
+      idTokenSigningAlgValues: [...SIGNING_ALGORITHMS],
+      introspectionSigningAlgValues: [...SIGNING_ALGORITHMS],
       authorizationSigningAlgValues: ['RS256', 'ES256'],
       requestObjectSigningAlgValues: [...ASYMMETRIC],
       clientAuthSigningAlgValues: [...ASYMMETRIC],
@@ -120,12 +133,14 @@ export function configuration(context: ConfigurationContext): Configuration {
       devInteractions: { enabled: false },
       ...authorizationRequestFeatures(context),
       clientCredentials: { enabled: true },
+      deviceFlow: deviceFlow(context),
       introspection: {
         enabled: true,
         // RFC 7662 §2.1: whoever asks must have proved who they are; others may ask about their own.
         allowedPolicy: (_ctx, client, token) =>
           client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
       },
+      jwtIntrospection: { enabled: true },
       revocation: { enabled: true },
       userinfo: { enabled: true },
       dPoP: { enabled: true },
@@ -163,34 +178,6 @@ export function configuration(context: ConfigurationContext): Configuration {
       );
     },
   };
-}
-
-/** RFC 9068 tokens never reach the adapter; that one was issued is recorded here, by its `jti`. */
-const recordJwt: NonNullable<
-  NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']
-> = async (ctx, token, { payload }) => {
-  const unit = currentUnitOfWork();
-  const { jti, aud } = payload as { jti: string; aud?: string };
-  const fact = {
-    ...issued(jti, payload as Parameters<typeof issued>[1]),
-    parameters: boundBy(token),
-    format: 'jwt' as const,
-    audience: aud ?? null,
-  };
-  if (token.kind === 'AccessToken') {
-    const grantId = (token as { grantId?: string }).grantId ?? '';
-    unit.wish(grant, grantId, { type: 'IssueAccessToken', data: fact });
-  } else {
-    const data = { ...fact, clientId: ctx.oidc.client?.clientId ?? '' };
-    unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });
-  }
-};
-
-/** What a JWT shares with a reference token beside its claims. */
-function boundBy(token: object): Record<string, unknown> {
-  const { gty, sid, jkt, 'x5t#S256': x5t } = token as Record<string, unknown>;
-  const known = Object.entries({ gty, sid, jkt, 'x5t#S256': x5t });
-  return Object.fromEntries(known.filter(([, value]) => value !== undefined));
 }
 
 function localeOf(ctx: KoaContextWithOIDC) {

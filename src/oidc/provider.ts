@@ -6,15 +6,19 @@ import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
 import { compareSecretsByDigest } from './clients.ts';
 import { type ConfigurationContext, configuration } from './configuration.ts';
+import { deviceRequests } from './device-flow.ts';
 import { interactions } from './interactions.ts';
+import { makeJwtsByPolicy, takeJwts } from './jwt-access-tokens.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { transaction } from './transaction.ts';
+import type { UserCodeLimits } from './user-code-limits.ts';
 
 export interface ProviderContext extends Omit<ConfigurationContext, 'catalogue'> {
   readonly execute: Execute;
   readonly limits: SignInLimits;
+  readonly userCodeLimits: UserCodeLimits;
   readonly log: Logger;
   /** X-Forwarded-For of the nearest proxy may be believed. */
   readonly trustProxy: boolean;
@@ -64,12 +68,15 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.proxy = true;
   provider.maxIpsCount = 1;
   compareSecretsByDigest(provider);
+  makeJwtsByPolicy(provider);
+  takeJwts(provider);
   // The provider answers these itself, and would otherwise keep the reason to itself.
   provider.on('server_error', (ctx, err) =>
     context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),
   );
   for (const middleware of context.outer) provider.use(middleware);
   provider.use(transaction(context));
+  provider.use(deviceRequests(context));
   provider.use(home(context));
   provider.use(interactions({ ...context, provider }));
   return provider.callback();

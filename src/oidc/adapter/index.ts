@@ -1,7 +1,7 @@
 import type { Adapter } from 'oidc-provider';
 import type { Secrets } from '../../platform/secrets.ts';
-import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 import { ClientAdapter } from './client.ts';
+import { DeviceCodeAdapter } from './device-code.ts';
 import { GrantAdapter } from './grant.ts';
 import { PushedRequestAdapter } from './pushed-requests.ts';
 import { SessionAdapter } from './session.ts';
@@ -11,13 +11,11 @@ import {
   AuthorizationCodeAdapter,
   ClientCredentialsAdapter,
   RefreshTokenAdapter,
+  type TokenContext,
 } from './tokens.ts';
 
-export interface AdapterContext {
-  readonly reads: ProtocolReads;
+export interface AdapterContext extends TokenContext {
   readonly secrets: Secrets;
-  /** Seconds during which a rotated refresh token may be presented again. */
-  readonly refreshTokenLeeway: number;
   /** Seconds that a person may take for one page. */
   readonly interactionLifetime: number;
 }
@@ -32,6 +30,7 @@ export function adapterFactory(context: AdapterContext): (model: string) => Adap
     Session: () => new SessionAdapter(context),
     Grant: () => new GrantAdapter(context),
     AuthorizationCode: () => new AuthorizationCodeAdapter(context),
+    DeviceCode: () => new DeviceCodeAdapter(context),
     AccessToken: () => new AccessTokenAdapter(context),
     RefreshToken: () => new RefreshTokenAdapter(context),
     ClientCredentials: () => new ClientCredentialsAdapter(context),

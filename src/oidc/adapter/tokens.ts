@@ -1,9 +1,11 @@
 import type { AdapterPayload } from 'oidc-provider';
+import Provider from 'oidc-provider';
 import { grant } from '../../domain/grant.ts';
 import { clientToken } from '../../domain/token.ts';
 import { digest } from '../../platform/secrets.ts';
 import type { KnownToken, ProtocolReads } from '../../projections/protocol-reads.ts';
-import type { TokenKind } from '../../projections/tokens.ts';
+import type { TokenKind, TokenRow } from '../../projections/tokens.ts';
+import type { JtiOf } from '../jwt-access-tokens.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
 import { instantOf, ModelAdapter, numericDate, rest, scopeList } from './model-adapter.ts';
 
@@ -33,24 +35,35 @@ export function issued(value: string, payload: AdapterPayload) {
   };
 }
 
+export interface TokenContext {
+  readonly reads: ProtocolReads;
+  readonly issuer: string;
+  readonly jtiOf: JtiOf;
+  /** Seconds during which a rotated refresh token may be presented again. */
+  readonly refreshTokenLeeway: number;
+}
+
 abstract class TokenAdapter extends ModelAdapter {
   protected abstract readonly kind: TokenKind;
   protected abstract readonly model: string;
 
-  constructor(protected readonly context: { readonly reads: ProtocolReads }) {
+  constructor(protected readonly context: TokenContext) {
     super();
   }
 
+  /** A reference token is found by its value; a JWT by the `jti` in it, which is then its id here. */
   override async find(value: string): Promise<AdapterPayload | undefined> {
-    const token = await this.known(value);
-    return token && this.payload(value, token);
+    const jti = await this.context.jtiOf(value);
+    const id = jti ?? value;
+    const token = await this.known(id, jti === undefined ? 'reference' : 'jwt');
+    return token && this.payload(id, token);
   }
 
   /** The token's row, if it may be presented: neither it nor what it rests on has been revoked. */
-  protected async known(value: string): Promise<KnownToken | undefined> {
-    const token = await this.context.reads.token(digest(value));
-    // A JWT is recorded by its `jti`, which is no secret: it must never pass for a reference token.
-    if (!token || token.kind !== this.kind || token.format !== 'reference') return undefined;
+  protected async known(id: string, format: TokenRow['format']): Promise<KnownToken | undefined> {
+    const token = await this.context.reads.token(digest(id));
+    // The `jti` of a JWT is no secret: alone it must never pass for a reference token.
+    if (!token || token.kind !== this.kind || token.format !== format) return undefined;
     if (!token.enabled || token.revoked_at || token.grant?.revoked_at) return undefined;
     bringAlong(token);
     return token;
@@ -130,20 +143,19 @@ export class AccessTokenAdapter extends TokenAdapter {
       data: { digest: digest(value) },
     });
   }
+
+  protected override payload(value: string, token: KnownToken): AdapterPayload {
+    const payload = super.payload(value, token);
+    // A JWT that names no resource is for this server; the library's sign of that is no audience.
+    const forUserinfo = token.format === 'jwt' && token.audience === this.context.issuer;
+    const atUserinfo = Provider.ctx?.oidc.route === 'userinfo';
+    return forUserinfo && atUserinfo ? { ...payload, aud: undefined } : payload;
+  }
 }
 
 export class RefreshTokenAdapter extends TokenAdapter {
   protected readonly kind = 'refresh_token';
   protected readonly model = 'RefreshToken';
-
-  constructor(
-    protected override readonly context: {
-      readonly reads: ProtocolReads;
-      readonly refreshTokenLeeway: number;
-    },
-  ) {
-    super(context);
-  }
 
   override async upsert(value: string, payload: AdapterPayload): Promise<void> {
     const unit = currentUnitOfWork();

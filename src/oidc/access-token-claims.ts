@@ -1,0 +1,31 @@
+import type { AccessToken, ClientCredentials, KoaContextWithOIDC } from 'oidc-provider';
+
+/** How and when a person signed in, as far as it is known. */
+interface Authentication {
+  readonly authTime?: number | undefined;
+  readonly acr?: string | undefined;
+  readonly amr?: readonly string[] | undefined;
+}
+
+/**
+ * What an access token tells beside what every one does: how and when the person signed in, so that
+ * a resource can ask for more (RFC 9068 §2.2.1, RFC 9470 §5). JWTs carry it, introspection answers it.
+ */
+export function accessTokenClaims(
+  ctx: KoaContextWithOIDC,
+  token: AccessToken | ClientCredentials,
+): Record<string, unknown> | undefined {
+  if (token.kind !== 'AccessToken') return undefined;
+  const { authTime, acr, amr } = signIn(ctx);
+  const claims = { auth_time: authTime, acr, amr: amr?.length ? amr : undefined };
+  const known = Object.entries(claims).filter(([, value]) => value !== undefined);
+  return known.length > 0 ? Object.fromEntries(known) : undefined;
+}
+
+/** Of what is being exchanged for the token; or of the session, where the token is given at once. */
+function signIn({ oidc }: KoaContextWithOIDC): Authentication {
+  const { AuthorizationCode, RefreshToken, DeviceCode, Session } = oidc.entities;
+  const source = AuthorizationCode ?? DeviceCode ?? RefreshToken;
+  if (source) return source;
+  return Session ? { authTime: Session.authTime(), acr: Session.acr, amr: Session.amr } : {};
+}

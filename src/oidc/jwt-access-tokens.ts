@@ -1,0 +1,101 @@
+import { createLocalJWKSet, type JWK, jwtVerify } from 'jose';
+import type Provider from 'oidc-provider';
+import type { AccessToken, Configuration } from 'oidc-provider';
+import { grant } from '../domain/grant.ts';
+import { clientToken } from '../domain/token.ts';
+import type { SigningKeyRow } from '../projections/signing-keys.ts';
+import { issued } from './adapter/tokens.ts';
+import { policyOf } from './clients.ts';
+import { SIGNING_ALGORITHMS } from './jwks.ts';
+import { currentUnitOfWork } from './unit-of-work.ts';
+
+/** Three parts of base64url (RFC 7515 §7.1), with dots between them, or with what {@link takeJwts} puts there. */
+const JWT = /^[\w-]+([.~])[\w-]+\1[\w-]+$/;
+
+/** The `jti` of a JWT access token (RFC 9068) that this server signed and that has not expired. */
+export type JtiOf = (presented: string) => Promise<string | undefined>;
+
+/** Recognises JWT access tokens among whatever is presented as a token. */
+export function jwtReader(issuer: string, signingKeys: readonly SigningKeyRow[]): JtiOf {
+  const keys = createLocalJWKSet({
+    keys: signingKeys.map(({ kid, alg, public_jwk }): JWK => ({ ...public_jwk, kid, alg })),
+  });
+  const expected = { issuer, typ: 'at+jwt', algorithms: [...SIGNING_ALGORITHMS] };
+  return async (presented) => {
+    if (!JWT.test(presented)) return undefined;
+    try {
+      const { payload } = await jwtVerify(presented.replaceAll('~', '.'), keys, expected);
+      return payload.exp === undefined ? undefined : payload.jti;
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/**
+ * Lets the introspection and the revocation endpoint take JWTs (RFC 7662 §2.1, RFC 7009 §2.1). The
+ * library turns away there whatever can be decoded as one, so the parameter goes on with other
+ * separators; the adapter, which is asked for the token next, recognises it. Nothing is trusted yet
+ * at this point, and the body of the request is read by the library alone.
+ */
+export function takeJwts(provider: Provider): void {
+  const all = new WeakMap<object, Record<string, unknown>>();
+  Object.defineProperty(provider.OIDCContext.prototype, 'params', {
+    get(this: object) {
+      return all.get(this);
+    },
+    set(this: { route: string }, params: Record<string, unknown>) {
+      const { token } = params;
+      const takesTokens = this.route === 'introspection' || this.route === 'revocation';
+      if (takesTokens && typeof token === 'string' && JWT.test(token)) {
+        params.token = token.replaceAll('.', '~');
+      }
+      all.set(this, params);
+    },
+  });
+}
+
+/**
+ * Makes access tokens without a resource JWTs too, where the client's policy says so. To the library
+ * a JWT belongs to a resource and userinfo to tokens without one; so the issuer is only the resource
+ * that says how the token is made, and what the token may do stays that of one without.
+ */
+export function makeJwtsByPolicy(provider: Provider): void {
+  const { prototype } = provider.AccessToken;
+  const inherited = Object.getPrototypeOf(prototype);
+  Object.defineProperty(prototype, 'resourceServer', {
+    get(this: AccessToken) {
+      const named = Reflect.get(inherited, 'resourceServer', this);
+      if (named || !this.client) return named;
+      if (policyOf(this.client).tokenPolicy.accessTokenFormat !== 'jwt') return undefined;
+      const { issuer } = provider;
+      return new provider.ResourceServer(issuer, { scope: '', accessTokenFormat: 'jwt' });
+    },
+    set(this: AccessToken, server: unknown) {
+      Reflect.set(inherited, 'resourceServer', server, this);
+    },
+  });
+}
+
+/** JWTs never reach the adapter; that one was issued is recorded here, by its `jti`. */
+export const recordJwt: NonNullable<
+  NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']
+> = async (ctx, token, { payload }) => {
+  const unit = currentUnitOfWork();
+  // RFC 9068 §3: a JWT has an audience even where no resource is named.
+  payload.aud ??= ctx.oidc.issuer;
+  const { jti, aud, iat, exp } = payload as { jti: string; aud: string; iat: number; exp: number };
+  const { IN_PAYLOAD } = token.constructor as typeof AccessToken;
+  const fields = IN_PAYLOAD.map((field) => [field, token[field as keyof typeof token]]);
+  const fact = {
+    ...issued(jti, { ...Object.fromEntries(fields), iat, exp }),
+    format: 'jwt' as const,
+    audience: aud,
+  };
+  if (token.kind === 'AccessToken') {
+    unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data: fact });
+  } else {
+    const data = { ...fact, clientId: ctx.oidc.client?.clientId ?? '' };
+    unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });
+  }
+};
