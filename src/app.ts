@@ -15,6 +15,7 @@ import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
 import { perRequest } from './oidc/unit-of-work.ts';
+import { userCodeLimits } from './oidc/user-code-limits.ts';
 import type { Config } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import {
@@ -166,6 +167,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       notFound(),
       answerErrors(log),
     ];
+    const digestOf = (address: string) => secrets.keyedDigest('address', address);
     const host = new ProviderHost({
       issuer: config.issuer,
       reads,
@@ -175,7 +177,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       outer,
       pages: createPages(),
       log,
-      limits: await signInLimits(pool, (address) => secrets.keyedDigest('address', address)),
+      limits: await signInLimits(pool, digestOf),
+      userCodeLimits: await userCodeLimits(pool, digestOf),
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
       trustProxy: config.trustProxy,

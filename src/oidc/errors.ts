@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
+import { DEVICE_POLL, USER_CODE } from './adapter/device-code.ts';
 import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
 
 /** An OAuth error response (RFC 6749 §5.2) with its HTTP status. */
@@ -40,6 +41,10 @@ export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
           'request_uri is invalid, expired, or was already used',
         );
       }
+      if (error.detail.model === DEVICE_POLL) {
+        return invalid('slow_down', 'the device polls faster than it was told to');
+      }
+      if (error.detail.model === USER_CODE) return unavailable('try again for another user code');
       return invalid('invalid_request', error.message);
     case 'conflict':
     case 'unavailable':

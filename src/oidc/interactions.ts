@@ -15,6 +15,7 @@ import { redirectOriginOf } from './pages/csp.ts';
 import { type Locale, negotiateLocale } from './pages/locale.ts';
 import type { ClientModel, ConsentResource, ConsentScope, FormModel } from './pages/models.ts';
 import { type Pages, send } from './pages/pages.ts';
+import { scopeTexts } from './scope-texts.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
@@ -187,16 +188,11 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
 
   function askedFor(): { scopes: ConsentScope[]; resources: ConsentResource[] } {
     const missing = missingFrom(details, catalogue);
-    const described = (name: string): ConsentScope => {
-      const scope = catalogue.scopes.get(name);
-      const text = scope?.texts.find((each) => each.locale === locale) ?? scope;
-      return {
-        name,
-        displayName: text?.display_name ?? name,
-        description: text?.description,
-        required: INDISPENSABLE.includes(name),
-      };
-    };
+    const described = (name: string): ConsentScope => ({
+      name,
+      ...scopeTexts(catalogue, locale, name),
+      required: INDISPENSABLE.includes(name),
+    });
     return {
       scopes: missing.scopes.map(described),
       resources: Object.entries(missing.resources).map(([identifier, scopes]) => ({

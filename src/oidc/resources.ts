@@ -66,7 +66,8 @@ function checkedScopes(
   client: Client,
 ): KnownScope[] {
   const asked = ctx.oidc.params?.scope as string | undefined;
-  const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
+  const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities;
+  const source = AuthorizationCode ?? DeviceCode ?? RefreshToken;
   const names = (asked ?? source?.scope ?? '').split(' ').filter(Boolean);
   const permitted = policyOf(client).scopes;
   return names.map((name) => {

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
+import { counted, limiter } from './limiter.ts';
 
 /**
  * Slows down guessing, on all nodes together: by account wherever it is tried from, and by address
@@ -12,6 +12,7 @@ export interface SignInLimits {
   succeeded(usernameDigest: string): Promise<void>;
 }
 
+const TABLE = 'sign_in_limits';
 /** Failures in a quarter of an hour. */
 const BY_ACCOUNT = { points: 10, duration: 15 * 60 };
 const BY_ADDRESS = { points: 100, duration: 15 * 60 };
@@ -21,22 +22,8 @@ export async function signInLimits(
   pool: pg.Pool,
   digestOf: (address: string) => string,
 ): Promise<SignInLimits> {
-  const limiter = (keyPrefix: string, limit: { points: number; duration: number }) =>
-    new Promise<RateLimiterPostgres>((resolve, reject) => {
-      const made = new RateLimiterPostgres(
-        {
-          storeClient: pool,
-          schemaName: 'state',
-          tableName: 'sign_in_limits',
-          keyPrefix,
-          clearExpiredByTimeout: false,
-          ...limit,
-        },
-        (error) => (error ? reject(error) : resolve(made)),
-      );
-    });
-  const byAccount = await limiter('account', BY_ACCOUNT);
-  const byAddress = await limiter('address', BY_ADDRESS);
+  const byAccount = await limiter(pool, TABLE, 'account', BY_ACCOUNT);
+  const byAddress = await limiter(pool, TABLE, 'address', BY_ADDRESS);
 
   return {
     async allows(usernameDigest, address) {
@@ -56,13 +43,4 @@ export async function signInLimits(
       await byAccount.delete(usernameDigest);
     },
   };
-}
-
-/** The library rejects with the count when the limit is passed; that is no fault here. */
-async function counted(consuming: Promise<RateLimiterRes>): Promise<void> {
-  try {
-    await consuming;
-  } catch (reason) {
-    if (!(reason instanceof RateLimiterRes)) throw reason;
-  }
 }

@@ -136,6 +136,7 @@ function isBackChannel(route: string | undefined): boolean {
     route === 'token' ||
     route === 'revocation' ||
     route === 'introspection' ||
-    route === 'pushed_authorization_request'
+    route === 'pushed_authorization_request' ||
+    route === 'device_authorization'
   );
 }

@@ -43,6 +43,7 @@ describe.each(ENGINES)('the authorization code flow with openid-client, on %s', 
       'client_credentials',
       'implicit',
       'refresh_token',
+      'urn:ietf:params:oauth:grant-type:device_code',
     ]);
   });
 

@@ -5,7 +5,14 @@ import { digest, type Secrets } from '../../platform/secrets.ts';
 import type { DeviceAuthorizationRow } from '../../projections/device-authorizations.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
-import { instantIn, instantOf, ModelAdapter, numericDate, rest, scopeList } from './model-adapter.ts';
+import {
+  instantIn,
+  instantOf,
+  ModelAdapter,
+  numericDate,
+  rest,
+  scopeList,
+} from './model-adapter.ts';
 
 /** Seconds a device waits between two polls (RFC 8628 §3.2). */
 export const POLL_INTERVAL = 5;
