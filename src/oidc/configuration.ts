@@ -60,7 +60,7 @@ export const ROUTES = {
   ...DEVICE_ROUTES,
 };
 
-const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
 
 /** How oidc-provider is set up. What is not switched on here does not exist. */
 export function configuration(context: ConfigurationContext): Configuration {
@@ -123,7 +123,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     enabledJWA: {
       idTokenSigningAlgValues: [...SIGNING_ALGORITHMS],
       introspectionSigningAlgValues: [...SIGNING_ALGORITHMS],
-      authorizationSigningAlgValues: ['RS256', 'ES256'],
+      authorizationSigningAlgValues: [...SIGNING_ALGORITHMS],
       requestObjectSigningAlgValues: [...ASYMMETRIC],
       clientAuthSigningAlgValues: [...ASYMMETRIC],
       dPoPSigningAlgValues: [...ASYMMETRIC],

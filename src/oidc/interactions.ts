@@ -158,9 +158,13 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     const chosen = new Set(form.getAll('scope'));
     const agreed = (scope: string) =>
       INDISPENSABLE.includes(scope) || scope === 'offline_access' || chosen.has(scope);
+    const agreedClaim = (claim: string) => {
+      const scope = scopeOf(claim, missing.scopes, catalogue);
+      return scope ? agreed(scope) : chosen.has(claimChoice(claim));
+    };
     const given = {
       scopes: missing.scopes.filter(agreed),
-      claims: missing.claims,
+      claims: missing.claims.filter(agreedClaim),
       resources: filterValues(missing.resources, agreed),
     };
 
@@ -174,6 +178,8 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     allow(grant, given);
     const declined = missing.scopes.filter((scope) => !agreed(scope));
     if (declined.length > 0) grant.rejectOIDCScope(declined.join(' '));
+    const withheld = missing.claims.filter((claim) => !agreedClaim(claim));
+    if (withheld.length > 0) grant.rejectOIDCClaims(withheld);
     for (const [resource, scopes] of Object.entries(missing.resources)) {
       const refused = scopes.filter((scope) => !agreed(scope));
       if (refused.length > 0) grant.rejectResourceScope(resource, refused.join(' '));
@@ -193,8 +199,15 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       ...scopeTexts(catalogue, locale, name),
       required: INDISPENSABLE.includes(name),
     });
+    const claims = missing.claims
+      .filter((claim) => !scopeOf(claim, missing.scopes, catalogue))
+      .map((claim): ConsentScope => {
+        const scope = scopeOf(claim, [...catalogue.scopes.keys()], catalogue);
+        const text = scope ? `${described(scope).displayName}: ${claim}` : claim;
+        return { name: claimChoice(claim), displayName: text, required: false };
+      });
     return {
-      scopes: missing.scopes.map(described),
+      scopes: [...missing.scopes.map(described), ...claims],
       resources: Object.entries(missing.resources).map(([identifier, scopes]) => ({
         displayName: catalogue.resources.get(identifier)?.display_name ?? identifier,
         scopes: scopes.map(described),
@@ -221,7 +234,7 @@ function missingFrom({ prompt, params }: Interaction, catalogue: Catalogue): All
     missingResourceScopes?: Record<string, string[]>;
   };
   const { missingOIDCScope, missingOIDCClaims: claims = [], missingResourceScopes } = details;
-  if (missingOIDCScope || missingResourceScopes) {
+  if (missingOIDCScope || claims.length > 0 || missingResourceScopes) {
     return { scopes: missingOIDCScope ?? [], claims, resources: missingResourceScopes ?? {} };
   }
   const scopes: string[] = [];
@@ -238,6 +251,18 @@ function missingFrom({ prompt, params }: Interaction, catalogue: Catalogue): All
   }
   return { scopes, claims, resources };
 }
+
+/** The scope among these that a claim comes with. */
+function scopeOf(
+  claim: string,
+  among: readonly string[],
+  { scopes }: Catalogue,
+): string | undefined {
+  return among.find((name) => scopes.get(name)?.claims.includes(claim));
+}
+
+/** What the box of a single claim posts: never the name of a scope, which has no space. */
+const claimChoice = (claim: string) => `claim ${claim}`;
 
 function presentation(client: KnownClient): ClientModel {
   return {
