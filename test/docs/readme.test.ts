@@ -17,7 +17,7 @@ describe('README.md', () => {
   });
 
   test('names the path of every endpoint', () => {
-    const paths = [...readme.matchAll(/^\| [^|]+ \| `(\/connect\/[^`]+)` \|/gm)].map(
+    const paths = [...readme.matchAll(/^\| [^|]+ \| `(\/(?:connect\/|device)[^`]*)` \|/gm)].map(
       ([, path]) => path,
     );
     expect(paths.sort()).toEqual(Object.values(ROUTES).sort());
