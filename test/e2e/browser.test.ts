@@ -4,7 +4,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
-import type { Person } from '../support/admin.ts';
+import { type Person, REDIRECT_URI } from '../support/admin.ts';
+import { ClientApp } from '../support/client-app.ts';
 import { freePort, startTestServer, type TestServer } from '../support/server.ts';
 
 const DEMO = fileURLToPath(new URL('../../examples/web-app/server.js', import.meta.url));
@@ -154,6 +155,29 @@ if (!executablePath) {
     await page.keyboard.press('Enter');
     await page.waitForURL(demo.url);
     expect(await page.getByRole('link', { name: 'Sign in' }).count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('an answer by form_post posts itself, as its policy lets it', async () => {
+    const { username, password } = await server.admin.person();
+    const { context, page, complaints } = await freshBrowser({ javaScriptEnabled: true });
+    let posted: string | null = null;
+    await page.route(REDIRECT_URI, (route) => {
+      posted = route.request().postData();
+      return route.fulfill({ contentType: 'text/html', body: '<h1>Arrived</h1>' });
+    });
+    const app = await ClientApp.connect(server, await server.admin.client());
+    const { url, checks } = await app.request({ response_mode: 'form_post' });
+    await page.goto(url.href);
+    await page.getByLabel('Username').fill(username);
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Allow' }).click();
+    await page.getByRole('heading', { name: 'Arrived' }).waitFor();
+    const answer = new URLSearchParams(posted ?? '');
+    expect(answer.get('state')).toBe(checks.expectedState);
+    expect(answer.get('code')).toMatch(/^[\w-]{43}$/);
     expect(complaints).toEqual([]);
     await context.close();
   });
