@@ -45,7 +45,7 @@ export interface ClientTokenPolicy {
   readonly idTokenLifetime: number | null;
   /** A refresh token is redeemed once and replaced, or used again and again. */
   readonly refreshTokenUsage: 'one_time' | 'reuse';
-  /** Seconds from the sign-in after which no refresh is granted; null for no such end. */
+  /** Seconds from the first refresh token of a sign-in after which nothing is refreshed; null for no such end. */
   readonly refreshTokenAbsoluteLifetime: number | null;
 }
 

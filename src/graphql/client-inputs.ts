@@ -114,7 +114,8 @@ export class ClientTokenPolicyInput {
 
   @Field(() => Int, {
     nullable: true,
-    description: 'Seconds after the sign-in from which nothing is refreshed: 60 s to 4000 days.',
+    description:
+      'Seconds after the first refresh token of a sign-in from which nothing is refreshed: 60 s to 4000 days.',
   })
   readonly refreshTokenAbsoluteLifetime?: number | null;
 }

@@ -71,7 +71,8 @@ export class ClientTokenPolicy {
 
   @Field(() => Int, {
     nullable: true,
-    description: 'Seconds after the sign-in from which nothing is refreshed; null for no such end.',
+    description:
+      'Seconds after the first refresh token of a sign-in from which nothing is refreshed; null for no such end.',
   })
   readonly refreshTokenAbsoluteLifetime!: number | null;
 }

@@ -169,6 +169,37 @@ describe('a registration that does not hold together is refused', () => {
       },
     ],
     [
+      'refresh tokens that a public client uses again and again',
+      'tokenPolicy.refreshTokenUsage',
+      { ...spa, tokenPolicy: { ...web.tokenPolicy, refreshTokenUsage: 'reuse' } },
+    ],
+    [
+      'pairwise subjects for two hosts',
+      'subjectType',
+      {
+        ...web,
+        subjectType: 'pairwise',
+        redirectUris: ['https://shop.example/callback', 'https://shop.example:444/callback'],
+      },
+    ],
+    [
+      'pairwise subjects of a client that nobody signs in to',
+      'subjectType',
+      { ...machine, subjectType: 'pairwise' },
+    ],
+    [
+      'pairwise subjects of a device',
+      'subjectType',
+      {
+        ...permitting(
+          web,
+          ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+          ['code'],
+        ),
+        subjectType: 'pairwise',
+      },
+    ],
+    [
       'refresh tokens that nothing issues',
       'permissions.grantTypes',
       permitting(web, ['refresh_token']),
@@ -198,6 +229,22 @@ describe('a registration that does not hold together is refused', () => {
     ],
     ['private_key_jwt with a key', { ...web, authenticationMethod: 'private_key_jwt', jwks }],
     ['client_credentials without redirect URIs', machine],
+    [
+      'a public client that uses refresh tokens again and binds them to its key',
+      {
+        ...spa,
+        requirements: { ...requirements, dpop: true },
+        tokenPolicy: { ...web.tokenPolicy, refreshTokenUsage: 'reuse' },
+      },
+    ],
+    [
+      'pairwise subjects for two addresses of one host',
+      {
+        ...web,
+        subjectType: 'pairwise',
+        redirectUris: ['https://shop.example/a', 'https://shop.example/b'],
+      },
+    ],
     [
       'implicit at https',
       permitting(web, ['authorization_code', 'implicit'], ['code', 'code id_token token']),
