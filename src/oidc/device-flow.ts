@@ -61,11 +61,7 @@ export function deviceFlow({
           }),
         );
       }
-      if (error) {
-        ctx.state.wrongUserCode = true;
-        // The form's new secret came after the session was saved.
-        await ctx.oidc.session?.persist();
-      }
+      ctx.state.wrongUserCode = error !== undefined;
       send(
         ctx,
         pages.deviceCode({

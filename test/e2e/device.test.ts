@@ -242,6 +242,9 @@ describe.each(ENGINES)('the device flow with openid-client, on %s', (engine) => 
       const refused = await browser.press(forged, 'confirm=yes');
       expect([refused.name, refused.status]).toEqual(['error', 400]);
       expect(await factsOf(asked)).toEqual(['DeviceAuthorizationRequested']);
+      const strange = await newBrowser(server).press(page, 'confirm=yes');
+      expect([strange.name, strange.status]).toEqual(['error', 400]);
+      expect(await factsOf(asked)).toEqual(['DeviceAuthorizationRequested']);
     });
   });
 
