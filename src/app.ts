@@ -10,7 +10,7 @@ import { postgresEventStore } from './eventstore/postgres.ts';
 import { exclusively, migrateLog, writeState } from './eventstore/postgres-schema.ts';
 import { sweepState } from './eventstore/sweep.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
-import { newSigningKey, SIGNING_ALGORITHMS } from './oidc/jwks.ts';
+import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
 import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
@@ -43,6 +43,8 @@ import { checkpoint, projectionProgress, runProjector } from './projections/proj
 import { ProtocolReads } from './projections/protocol-reads.ts';
 
 const SEED_LOCK = 746_630;
+/** A few of them append, listen or project; the others read. */
+const POOL_SIZE = 16;
 /** Milliseconds a request waits for its own events to be projected, on EventStoreDB. */
 const PROJECTION_WAIT_MS = 5_000;
 /** Redirect URI of the demo client: examples/web-app. */
@@ -71,9 +73,21 @@ export async function openEngine(
 ): Promise<Engine> {
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbeddedPostgres({ dataDir: config.dataDir });
-  const pool = connectPostgres(config.databaseUrl ?? embedded?.connection ?? {});
+    : await startEmbeddedPostgres({
+        dataDir: config.dataDir,
+        log: (line) => log.debug({ line }, 'embedded PostgreSQL'),
+      });
+  const pool = connectPostgres(config.databaseUrl ?? embedded?.connection ?? {}, {
+    max: POOL_SIZE,
+    log: (err) => log.warn({ err }, 'a connection to PostgreSQL broke'),
+  });
   const closing = new AbortController();
+  void embedded?.ended.then(() => {
+    if (closing.signal.aborted) return;
+    log.fatal('the embedded PostgreSQL has ended, and the server with it');
+    process.exitCode = 1;
+    process.kill(process.pid, 'SIGTERM');
+  });
   await migrateLog(pool);
   await exclusively(pool, SEED_LOCK, (client) =>
     migrateReadModels(client, READ_SCHEMA, protocolReadModels),
@@ -151,8 +165,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const subjectKeys = new SubjectKeys(pool, secrets);
     const reads = new ProtocolReads(pool, perRequest);
     await finishErasures(pool, subjectKeys);
+    const policy = {
+      rotation: config.keyRotationDays,
+      announcement: config.keyAnnouncementDays,
+      retention: config.keyRetentionDays,
+    };
+    const keys = { pool, reads, execute, secrets, policy };
+    await rotateSigningKeys(keys);
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
-      await ensureSigningKeys(reads, execute, secrets);
       return seed(
         { execute, store, secrets, subjectKeys },
         { ...config, demoRedirectUri: config.demo ? DEMO_REDIRECT_URI : null },
@@ -192,7 +212,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       failed: (err) => log.warn({ err }, 'expired rows could not be taken away'),
     });
 
+    keepSigningKeys(keys, {
+      signal: closing.signal,
+      failed: (err) => log.error({ err }, 'the signing keys could not be rotated'),
+    });
+
     const admin = new Koa();
+    admin.on('error', (err) => log.warn({ err }, 'an answer could not be sent'));
     for (const middleware of outer) admin.use(middleware);
     admin.use(health(engine));
     admin.use(
@@ -238,18 +264,6 @@ async function finishErasures(pool: pg.Pool, subjectKeys: SubjectKeys): Promise<
      where erased_at is not null and k.key <> ''`,
   );
   for (const { sub } of rows) await subjectKeys.destroy(sub);
-}
-
-async function ensureSigningKeys(
-  reads: ProtocolReads,
-  execute: Execute,
-  secrets: Secrets,
-): Promise<void> {
-  const known = await reads.signingKeys();
-  for (const alg of SIGNING_ALGORITHMS) {
-    if (known.some((key) => key.alg === alg)) continue;
-    await execute([await newSigningKey(alg, secrets)], systemEnvelope());
-  }
 }
 
 /** Liveness, and readiness: whether the log and the read models can be reached. */

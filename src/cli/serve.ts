@@ -19,7 +19,7 @@ export async function serveCommand(): Promise<void> {
     await server.stop();
     log.info('stopped');
     // An idle library timer must not keep the process: everything that is ours has ended.
-    process.exit(0);
+    process.exit(process.exitCode ?? 0);
   };
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop(signal));
 }
