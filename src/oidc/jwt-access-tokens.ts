@@ -85,6 +85,10 @@ export const recordJwt: NonNullable<
   // RFC 9068 §3: a JWT has an audience even where no resource is named.
   payload.aud ??= ctx.oidc.issuer;
   const { jti, aud, iat, exp } = payload as { jti: string; aud: string; iat: number; exp: number };
+  // Of the tokens in an authorization response the library ties only references to the session.
+  if (token.kind === 'AccessToken' && token.gty === 'implicit') {
+    token.expiresWithSession ??= !token.scopes.has('offline_access');
+  }
   const { IN_PAYLOAD } = token.constructor as typeof AccessToken;
   const fields = IN_PAYLOAD.map((field) => [field, token[field as keyof typeof token]]);
   const fact = {
@@ -93,7 +97,8 @@ export const recordJwt: NonNullable<
     audience: aud,
   };
   if (token.kind === 'AccessToken') {
-    unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data: fact });
+    const data = { ...fact, ...unit.exchange };
+    unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data });
   } else {
     const data = { ...fact, clientId: ctx.oidc.client?.clientId ?? '' };
     unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });

@@ -7,7 +7,7 @@ import { disableClient, enableClient } from '../../src/commands/clients.ts';
 import { defineScope } from '../../src/commands/scopes.ts';
 import { digest } from '../../src/platform/secrets.ts';
 import type { Person } from '../support/admin.ts';
-import { ClientApp, newBrowser, post } from '../support/client-app.ts';
+import { ClientApp, goThrough, newBrowser, post } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
 
@@ -258,6 +258,28 @@ describe.each(ENGINES)('JWT access tokens, on %s', (engine) => {
     expect(await app.isActive(ofSession.access_token)).toBe(true);
     await app.signOut(browser, { id_token_hint: ofSession.id_token ?? '' });
     expect(await app.isActive(ofSession.access_token)).toBe(false);
+
+    const front = await connect({
+      permissions: {
+        grantTypes: ['authorization_code', 'implicit'],
+        responseTypes: ['code token'],
+        scopes: ['*'],
+      },
+    });
+    const { tokens: first } = await app.signIn(browser, person, { scope: 'openid' });
+    const { url } = await front.request({ response_type: 'code token', scope: 'openid' });
+    const { callback } = await goThrough(browser, url, person);
+    const second = new URLSearchParams(callback.hash.slice(1)).get('access_token') ?? '';
+    expect(await Promise.all([app.isActive(first.access_token), app.isActive(second)])).toEqual([
+      true,
+      true,
+    ]);
+    // What sweeps do when the cookie has expired.
+    await server.admin.pool.query(`delete from state.entries where model = 'Session'`);
+    expect(await Promise.all([app.isActive(first.access_token), app.isActive(second)])).toEqual([
+      false,
+      false,
+    ]);
 
     const doomed = await connect();
     const { access_token: token } = await oidc.clientCredentialsGrant(doomed.config);

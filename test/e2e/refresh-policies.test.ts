@@ -7,6 +7,7 @@ import {
 import { digest } from '../../src/platform/secrets.ts';
 import type { Person } from '../support/admin.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
+import { eventually } from '../support/eventually.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
 
 const HOUR = 3_600;
@@ -99,11 +100,17 @@ describe.each(ENGINES)('what a client’s policy makes of refresh tokens, on %s'
       return { exp, iat, seconds: exp - iat };
     };
 
+    const aSecondAfter = (instant: number) =>
+      eventually('a second has passed', () => Date.now() / 1000 >= instant + 1);
+
     test('gives each token a lifetime of its own', async () => {
       const { app, refreshToken } = await signedIn({ refreshTokenLifetime: HOUR });
-      expect((await lifetimeOf(app, refreshToken)).seconds).toBe(HOUR);
+      const first = await lifetimeOf(app, refreshToken);
+      await aSecondAfter(first.iat);
       const { refresh_token: successor } = await app.refresh(refreshToken);
-      expect((await lifetimeOf(app, successor)).seconds).toBe(HOUR);
+      const second = await lifetimeOf(app, successor);
+      expect([first.seconds, second.seconds]).toEqual([HOUR, HOUR]);
+      expect(second.exp).toBeGreaterThan(first.exp);
     });
 
     test('has one end for all where the policy sets one', async () => {
@@ -113,6 +120,7 @@ describe.each(ENGINES)('what a client’s policy makes of refresh tokens, on %s'
       });
       const first = await lifetimeOf(app, refreshToken);
       expect(first.seconds).toBe(HOUR / 2);
+      await aSecondAfter(first.iat);
       const { refresh_token: successor } = await app.refresh(refreshToken);
       const second = await lifetimeOf(app, successor);
       const { refresh_token: third } = await app.refresh(successor ?? '');
@@ -122,6 +130,7 @@ describe.each(ENGINES)('what a client’s policy makes of refresh tokens, on %s'
     test('takes the end that the policy has when it goes on', async () => {
       const { app, refreshToken } = await signedIn({ refreshTokenLifetime: HOUR });
       const { iat } = await lifetimeOf(app, refreshToken);
+      await aSecondAfter(iat);
       const { clientId } = app.registered;
       await server.admin.run(changeClientTokenPolicy, {
         clientId,
