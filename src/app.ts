@@ -2,7 +2,7 @@ import http from 'node:http';
 import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { type FirstRun, seed, systemEnvelope } from './commands/seed.ts';
+import { type FirstRun, seed } from './commands/seed.ts';
 import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
 import { eventStoreDb } from './eventstore/eventstoredb.ts';
 import { type Execute, executor } from './eventstore/execute.ts';

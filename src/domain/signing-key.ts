@@ -2,6 +2,9 @@ import type { Decider } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Instant, Sealed } from './ids.ts';
 
+/** JWS algorithms this server signs with; the first is what clients expect that say nothing. */
+export const SIGNING_ALGORITHMS = ['RS256', 'ES256'] as const;
+
 export interface SigningKey {
   readonly kid: string;
   /** JWS algorithm (RFC 7518 §3.1). */
@@ -17,13 +20,13 @@ export type SigningKeyFacts = {
   /** From here on the key signs. */
   SigningKeyActivated: { readonly at: Instant };
   /** From here on the key neither signs nor verifies. */
-  SigningKeyRetired: { readonly at: Instant };
+  SigningKeyRetired: { readonly at: Instant; readonly reason: string };
 };
 
 export type SigningKeyWishes = {
   GenerateSigningKey: SigningKey;
   ActivateSigningKey: { readonly now: Instant };
-  RetireSigningKey: { readonly now: Instant };
+  RetireSigningKey: { readonly now: Instant; readonly reason: string };
 };
 
 export interface SigningKeyState {
@@ -53,10 +56,10 @@ export const signingKey: Decider<SigningKeyState, SigningKeyWishes, SigningKeyFa
         throw new DomainError('conflict', 'only an announced key can be activated');
       return [{ type: 'SigningKeyActivated', data: { at: now } }];
     },
-    RetireSigningKey({ now }, { status }) {
+    RetireSigningKey({ now, reason }, { status }) {
       if (status === 'retired') return [];
       if (status === 'none') throw new DomainError('not_found', 'no such key', { field: 'kid' });
-      return [{ type: 'SigningKeyRetired', data: { at: now } }];
+      return [{ type: 'SigningKeyRetired', data: { at: now, reason } }];
     },
   },
 };

@@ -11,6 +11,7 @@ import {
 import { type Revised, readBy } from '../projections/page.ts';
 import type { AnyProjection } from '../projections/projection.ts';
 import { type ScopeRow, type ScopeTextRow, scopes, scopeTexts } from '../projections/scopes.ts';
+import { type SigningKeyRow, signingKeys } from '../projections/signing-keys.ts';
 import { type UserRow, users } from '../projections/users.ts';
 import type { Dependencies } from './context.ts';
 
@@ -22,6 +23,7 @@ export interface Loaders {
   readonly scopeTexts: DataLoader<string, Revised<ScopeTextRow>[]>;
   readonly apiResources: DataLoader<string, Revised<ApiResourceRow> | null>;
   readonly users: DataLoader<string, Revised<UserRow> | null>;
+  readonly signingKeys: DataLoader<string, Revised<SigningKeyRow> | null>;
   /** What is sealed about a person; null once they are erased. */
   readonly claims: DataLoader<Pick<UserRow, 'sub' | 'personal'>, SealedClaims | null, string>;
   readonly events: DataLoader<string, RecordedEvent[]>;
@@ -58,6 +60,7 @@ export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders 
     scopeTexts: all<ScopeTextRow>(scopeTexts, 'name'),
     apiResources: one<ApiResourceRow>(apiResources, 'resource_id'),
     users: one<UserRow>(users, 'sub'),
+    signingKeys: one<SigningKeyRow>(signingKeys, 'kid'),
     claims: new DataLoader(
       (rows) =>
         Promise.all(

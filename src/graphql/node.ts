@@ -21,6 +21,7 @@ const kinds = {
   Scope: { key: 'name', entity: 'scopes', loader: 'scopes' },
   ApiResource: { key: 'resource_id', entity: 'resources', loader: 'apiResources' },
   User: { key: 'sub', entity: 'users', loader: 'users' },
+  SigningKey: { key: 'kid', entity: 'keys', loader: 'signingKeys' },
 } as const satisfies Record<string, { key: string; entity: AdminEntity; loader: string }>;
 
 type Kind = keyof typeof kinds;

@@ -9,6 +9,8 @@ import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
 import { NodeResolver } from './node.ts';
 import { ScopeResolver } from './scope.ts';
 import { ScopeMutations, ScopePayloadResolver } from './scope-mutations.ts';
+import { SigningKeyResolver } from './signing-key.ts';
+import { SigningKeyMutations, SigningKeyPayloadResolver } from './signing-key-mutations.ts';
 import { UserResolver } from './user.ts';
 import { UserMutations, UserPayloadResolver } from './user-mutations.ts';
 
@@ -27,6 +29,9 @@ const resolvers = [
   UserResolver,
   UserPayloadResolver,
   UserMutations,
+  SigningKeyResolver,
+  SigningKeyPayloadResolver,
+  SigningKeyMutations,
 ] as const;
 
 /** The schema of the Admin API, every field of which checks the scope it declares. */

@@ -166,6 +166,26 @@ const fields = {
       'Whether every client has to push its authorization requests (RFC 9126), and not only those of which it is required.',
     schema: flag,
   }),
+  keyRotationDays: setting({
+    variable: 'KEY_ROTATION_DAYS',
+    default: '90',
+    description: 'Days that a signing key signs before the next one takes its place.',
+    schema: wholeNumber(1, 3_650),
+  }),
+  keyAnnouncementDays: setting({
+    variable: 'KEY_ANNOUNCEMENT_DAYS',
+    default: '14',
+    description:
+      'Days that a signing key is in the JWK Set before it signs, so that everyone knows it by then.',
+    schema: wholeNumber(0, 365),
+  }),
+  keyRetentionDays: setting({
+    variable: 'KEY_RETENTION_DAYS',
+    default: '14',
+    description:
+      'Days that a signing key still verifies after the next one took its place. At least 2: tokens live for a day at most.',
+    schema: wholeNumber(2, 3_650),
+  }),
   logLevel: setting({
     variable: 'LOG_LEVEL',
     default: 'info',

@@ -13,8 +13,9 @@ const generate = { type: 'GenerateSigningKey', data: key } as const;
 const generated = { type: 'SigningKeyGenerated', data: key } as const;
 const activate = { type: 'ActivateSigningKey', data: { now } } as const;
 const activated = { type: 'SigningKeyActivated', data: { at: now } } as const;
-const retire = { type: 'RetireSigningKey', data: { now } } as const;
-const retired = { type: 'SigningKeyRetired', data: { at: now } } as const;
+const reason = 'leaked';
+const retire = { type: 'RetireSigningKey', data: { now, reason } } as const;
+const retired = { type: 'SigningKeyRetired', data: { at: now, reason } } as const;
 
 test('a key is generated once, whatever became of it', () => {
   given(signingKey).when(generate).then(generated);

@@ -347,7 +347,7 @@ const wishes: {
       privateJwk: text,
     }),
     ActivateSigningKey: record({ now: instant }),
-    RetireSigningKey: record({ now: instant }),
+    RetireSigningKey: record({ now: instant, reason: text }),
   }),
 };
 
