@@ -20,14 +20,21 @@ export function authorizationRequestFeatures(options: {
   } satisfies Configuration['features'];
 }
 
-/** An empty list of resources would pass by the check of the scopes, which is made for each of them. */
+/** What a request by the back channel must say, so that it counts for a while only (CIBA Core §7.1.1). */
+const BY_THE_BACK_CHANNEL = ['exp', 'iat', 'nbf', 'jti'];
+
 async function assertRequestObject(
-  _ctx: KoaContextWithOIDC,
-  { resource }: { readonly resource?: unknown },
+  { oidc }: KoaContextWithOIDC,
+  claims: Readonly<Record<string, unknown>>,
 ): Promise<void> {
+  const { resource } = claims;
+  // It would pass by the check of the scopes, which is made for each resource.
   if (Array.isArray(resource) && resource.length === 0) {
     throw new errors.InvalidRequestObject('resource must not be empty');
   }
+  const required = oidc.route === 'backchannel_authentication' ? BY_THE_BACK_CHANNEL : [];
+  const missing = required.find((claim) => claims[claim] === undefined);
+  if (missing) throw new errors.InvalidRequestObject(`the claim ${missing} is missing`);
 }
 
 /**
