@@ -27,6 +27,7 @@ export const GRANT_TYPES = [
   'refresh_token',
   'client_credentials',
   'implicit',
+  'password',
   'urn:ietf:params:oauth:grant-type:device_code',
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const;

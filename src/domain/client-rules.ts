@@ -9,6 +9,7 @@ interface Rule {
 }
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
 const RULES: readonly Rule[] = [
@@ -36,6 +37,16 @@ const RULES: readonly Rule[] = [
     field: 'permissions.grantTypes',
     message: 'client_credentials needs a confidential client (RFC 6749 §4.4)',
     holds: (it) => it.clientType === 'confidential' || !may(it, 'client_credentials'),
+  },
+  {
+    field: 'permissions.grantTypes',
+    message: 'token-exchange needs a confidential client (RFC 8693 §5)',
+    holds: (it) => it.clientType === 'confidential' || !may(it, TOKEN_EXCHANGE),
+  },
+  {
+    field: 'permissions.grantTypes',
+    message: 'password needs a confidential client: who is given passwords must be known',
+    holds: (it) => it.clientType === 'confidential' || !may(it, 'password'),
   },
   {
     field: 'requirements.pkce',
@@ -142,9 +153,9 @@ function withAccessToken(responseType: string): boolean {
   return responseType.split(' ').includes('token');
 }
 
-/** RFC 6749 §4.4.3: client_credentials issues no refresh token; nor does the implicit flow. */
+/** RFC 6749 §4.4.3: client_credentials issues none; nor do the implicit flow and exchanges here. */
 function issuesRefreshTokens(grantType: string): boolean {
-  return !['refresh_token', 'client_credentials', 'implicit'].includes(grantType);
+  return !['refresh_token', 'client_credentials', 'implicit', TOKEN_EXCHANGE].includes(grantType);
 }
 
 /** An https address that no application can claim as its own (RFC 8252 §7.2). */

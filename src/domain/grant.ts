@@ -20,7 +20,7 @@ export interface GrantTerms {
   /** What was asked for and refused: it is not asked for again under this grant. */
   readonly declined: Allowance;
   /** What the grant rests on: a consent, the client's consent type, or the flow itself. */
-  readonly basis: 'consent' | 'implicit' | 'external';
+  readonly basis: 'consent' | 'implicit' | 'external' | 'password';
 }
 
 type GrantAllowance = Pick<GrantTerms, keyof Allowance | 'declined'>;
@@ -38,6 +38,10 @@ interface Issued {
 export interface IssuedAccessToken extends Issued {
   readonly format: TokenFormat;
   readonly audience: string | null;
+  /** The access token of this grant that it was given in exchange for (RFC 8693). */
+  readonly exchangedFrom: Digest | null;
+  /** Who exchanged it, and holds it now; null for the client of the grant. */
+  readonly clientId: string | null;
 }
 
 export interface IssuedRefreshToken extends Issued {
@@ -70,6 +74,7 @@ export type GrantWishes = {
   IssueAuthorizationCode: Issued;
   /** Refused with `code_replayed` the second time; the grant is then revoked (RFC 6749 §4.1.2). */
   RedeemAuthorizationCode: { readonly digest: Digest; readonly now: Instant };
+  /** Refused with `not_found` when the token it is exchanged for has ended in the meantime. */
   IssueAccessToken: IssuedAccessToken;
   RevokeAccessToken: { readonly digest: Digest };
   IssueRefreshToken: IssuedRefreshToken;
@@ -199,6 +204,12 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     IssueAccessToken(token, state) {
       open(state);
+      const subject = token.exchangedFrom && state.accessTokens[token.exchangedFrom];
+      if (token.exchangedFrom && (!subject || subject.expiresAt <= token.issuedAt)) {
+        throw new DomainError('not_found', 'the token to be exchanged is not known here', {
+          field: 'subject_token',
+        });
+      }
       return state.accessTokens[token.digest] ? [] : [{ type: 'AccessTokenIssued', data: token }];
     },
     RevokeAccessToken: ({ digest }, state) =>

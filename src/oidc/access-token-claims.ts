@@ -1,4 +1,5 @@
 import type { AccessToken, ClientCredentials, KoaContextWithOIDC } from 'oidc-provider';
+import { currentUnitOfWork } from './unit-of-work.ts';
 
 /** How and when a person signed in, as far as it is known. */
 interface Authentication {
@@ -16,6 +17,8 @@ export function accessTokenClaims(
   token: AccessToken | ClientCredentials,
 ): Record<string, unknown> | undefined {
   if (token.kind !== 'AccessToken') return undefined;
+  const { tokenClaims } = currentUnitOfWork();
+  if (tokenClaims) return tokenClaims;
   const { authTime, acr, amr } = signIn(ctx);
   const claims = { auth_time: authTime, acr, amr: amr?.length ? amr : undefined };
   const known = Object.entries(claims).filter(([, value]) => value !== undefined);

@@ -9,8 +9,10 @@ export const GRANT_TYPES = [
   'authorization_code',
   'client_credentials',
   'implicit',
+  'password',
   'refresh_token',
   'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const;
 export const RESPONSE_TYPES = [
   'code',

@@ -1,14 +1,11 @@
 import type { Context, Middleware } from 'koa';
 import type Provider from 'oidc-provider';
 import type { Interaction } from 'oidc-provider';
-import { usernameDigest } from '../commands/users.ts';
 import { type Allowance, consent } from '../domain/consent.ts';
-import { signIns } from '../domain/sign-ins.ts';
-import { verifyPassword } from '../platform/passwords.ts';
-import { equals, type Secrets } from '../platform/secrets.ts';
-import type { SubjectKeys } from '../platform/subject-keys.ts';
+import { equals } from '../platform/secrets.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
-import type { KnownClient, ProtocolReads } from '../projections/protocol-reads.ts';
+import type { KnownClient } from '../projections/protocol-reads.ts';
+import { type CredentialContext, checkCredentials } from './credentials.ts';
 import { readForm } from './form.ts';
 import { allow } from './grant-loader.ts';
 import { redirectOriginOf } from './pages/csp.ts';
@@ -16,17 +13,12 @@ import { type Locale, negotiateLocale } from './pages/locale.ts';
 import type { ClientModel, ConsentResource, ConsentScope, FormModel } from './pages/models.ts';
 import { type Pages, send } from './pages/pages.ts';
 import { scopeTexts } from './scope-texts.ts';
-import type { SignInLimits } from './sign-in-limits.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
-export interface InteractionContext {
+export interface InteractionContext extends CredentialContext {
   readonly provider: Provider;
-  readonly reads: ProtocolReads;
   readonly catalogue: Catalogue;
-  readonly secrets: Secrets;
-  readonly subjectKeys: SubjectKeys;
   readonly pages: Pages;
-  readonly limits: SignInLimits;
 }
 
 /** The path of an interaction's page; its cookie is sent there only. */
@@ -67,7 +59,7 @@ export function interactions(context: InteractionContext): Middleware {
 }
 
 async function interactionPage(context: InteractionContext, ctx: Context, details: Interaction) {
-  const { provider, reads, catalogue, secrets, subjectKeys, pages, limits } = context;
+  const { provider, reads, catalogue, secrets, subjectKeys, pages } = context;
   const params = details.params as Record<string, string | undefined>;
   const client = await reads.client(params.client_id ?? '');
   if (!client) ctx.throw(400, 'the client is gone');
@@ -107,33 +99,13 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
 
   async function signIn(form: URLSearchParams): Promise<void> {
     const username = form.get('username') ?? '';
-    const name = usernameDigest(secrets, username);
-    const user = await reads.userByName(name);
-    const refuse = async (
-      reason: 'unknown_user' | 'wrong_password' | 'disabled' | 'rate_limited',
-    ) => {
-      currentUnitOfWork().wish(signIns, new Date().toISOString().slice(0, 10), {
-        type: 'RecordSignInFailure',
-        data: { usernameDigest: name, sub: user?.sub ?? null, reason },
-      });
-      const text =
-        reason === 'rate_limited'
-          ? 'signIn.error.tooManyAttempts'
-          : 'signIn.error.invalidCredentials';
-      showSignIn(username, text);
-    };
-
-    if (!(await limits.allows(name, ctx.ip))) return refuse('rate_limited');
-    const verifier = user?.password_verifier
-      ? await subjectKeys.open(user.sub, user.password_verifier)
-      : null;
-    const right = await verifyPassword(verifier, form.get('password') ?? '');
-    if (!user || !right || user.disabled_at) {
-      await limits.failed(name, ctx.ip);
-      return refuse(!user ? 'unknown_user' : right ? 'disabled' : 'wrong_password');
+    const checked = await checkCredentials(context, username, form.get('password') ?? '', ctx.ip);
+    if ('refused' in checked) {
+      const limited = checked.refused === 'rate_limited';
+      const text = limited ? 'signIn.error.tooManyAttempts' : 'signIn.error.invalidCredentials';
+      return showSignIn(username, text);
     }
-    await limits.succeeded(name);
-    await finish({ login: { accountId: user.sub, amr: ['pwd'] } });
+    await finish({ login: { accountId: checked.sub, amr: ['pwd'] } });
   }
 
   async function showConsent(): Promise<void> {

@@ -7,6 +7,7 @@ import { readCatalogue } from '../projections/catalogue.ts';
 import { compareSecretsByDigest } from './clients.ts';
 import { type ConfigurationContext, configuration } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
+import { registerExtensionGrants } from './grants/index.ts';
 import { interactions } from './interactions.ts';
 import { makeJwtsByPolicy, takeJwts } from './jwt-access-tokens.ts';
 import { negotiateLocale } from './pages/locale.ts';
@@ -70,6 +71,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   compareSecretsByDigest(provider);
   makeJwtsByPolicy(provider);
   takeJwts(provider);
+  registerExtensionGrants({ ...context, provider });
   // The provider answers these itself, and would otherwise keep the reason to itself.
   provider.on('server_error', (ctx, err) =>
     context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),

@@ -59,6 +59,12 @@ export function resourceServer({ scopes: defined, resources }: Catalogue, defaul
   };
 }
 
+/** Whether the client is permitted a scope. */
+export function mayAsk(client: Client, scope: string): boolean {
+  const permitted = policyOf(client).scopes;
+  return OF_THE_PROTOCOL.includes(scope) || permitted.includes('*') || permitted.includes(scope);
+}
+
 /** The scopes that the request, or the token being refreshed, names. */
 function checkedScopes(
   defined: Catalogue['scopes'],
@@ -69,13 +75,11 @@ function checkedScopes(
   const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities;
   const source = AuthorizationCode ?? DeviceCode ?? RefreshToken;
   const names = (asked ?? source?.scope ?? '').split(' ').filter(Boolean);
-  const permitted = policyOf(client).scopes;
   return names.map((name) => {
     const scope = defined.get(name);
-    const may =
-      OF_THE_PROTOCOL.includes(name) || permitted.includes('*') || permitted.includes(name);
     if (!scope) throw new errors.InvalidScope('requested scope does not exist', name);
-    if (!may) throw new errors.InvalidScope('requested scope is not allowed', name);
+    if (!mayAsk(client, name))
+      throw new errors.InvalidScope('requested scope is not allowed', name);
     return scope;
   });
 }

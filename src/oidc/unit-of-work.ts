@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Decider, Wish } from '../domain/decider.ts';
 import { streamOf } from '../domain/decider.ts';
+import type { GrantTerms, IssuedAccessToken } from '../domain/grant.ts';
 import type { StateChange } from '../eventstore/event-store.ts';
 import { type Act, act } from '../eventstore/execute.ts';
 
@@ -22,7 +23,16 @@ export class UnitOfWork {
   readonly droppedSessions = new Set<string>();
 
   /** What a grant opened in this request rests on. */
-  grantBasis: 'consent' | 'implicit' | 'external' = 'consent';
+  grantBasis: GrantTerms['basis'] = 'consent';
+
+  /** Where the access token made in this request comes from, and who is to hold it. */
+  exchange: Pick<IssuedAccessToken, 'exchangedFrom' | 'clientId'> = {
+    exchangedFrom: null,
+    clientId: null,
+  };
+
+  /** What that token tells beside what every one does, where the grant type says so itself. */
+  tokenClaims: Readonly<Record<string, unknown>> | undefined;
 
   /** The session that a grant opened in this request belongs to. */
   sessionUid: string | undefined;

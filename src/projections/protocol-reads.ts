@@ -20,7 +20,7 @@ export type KnownToken = TokenRow & {
   readonly user: UserRow | null;
   /** The session of the grant, if it belongs to one. */
   readonly session: KnownSession | null;
-  /** The client it was issued to is there and enabled, and so is the person, if there is one. */
+  /** The clients it was issued to and under are there and enabled, and so is the person, if any. */
   readonly enabled: boolean;
 };
 
@@ -85,10 +85,12 @@ export class ProtocolReads {
       'digest',
       `select t.*, to_jsonb(g) as grant, to_jsonb(u) as user, to_jsonb(s) as session,
          c.client_id is not null and c.disabled_at is null
+           and (g.client_id is null or t.client_id is null or exists (select from ${s}.clients o
+             where o.client_id = g.client_id and o.disabled_at is null))
            and (g.sub is null or (u.sub is not null and u.disabled_at is null)) as enabled
        from ${s}.tokens t
        left join ${s}.grants g on g.grant_id = t.grant_id
-       left join ${s}.clients c on c.client_id = coalesce(g.client_id, t.client_id)
+       left join ${s}.clients c on c.client_id = coalesce(t.client_id, g.client_id)
        left join ${s}.users u on u.sub = g.sub
        left join lateral (${SESSIONS} where s.uid = g.session_uid) s on true
        where t.digest = any($1)`,

@@ -15,7 +15,7 @@ export interface TokenRow {
   readonly kind: TokenKind;
   readonly format: 'reference' | 'jwt';
   readonly grant_id: string | null;
-  /** Set for a client token only; that of the others is their grant's. */
+  /** Who holds it, where that is not said by its grant: a client token, or one given in exchange. */
   readonly client_id: string | null;
   readonly scopes: readonly string[];
   readonly audience: string | null;
@@ -82,7 +82,7 @@ export const tokens: Projection<
           kind: 'access_token',
           format: data.format,
           grant_id: id,
-          client_id: null,
+          client_id: data.clientId,
           scopes: data.scopes,
           audience: data.audience,
           parameters: data.parameters,

@@ -46,6 +46,8 @@ const access = (digest: string, from = 0, lifetime = 300): IssuedAccessToken => 
   ...issued(digest, from, lifetime),
   format: 'reference',
   audience: null,
+  exchangedFrom: null,
+  clientId: null,
 });
 const accessIssued = (digest: string, from?: number, lifetime?: number) =>
   ({ type: 'AccessTokenIssued', data: access(digest, from, lifetime) }) as const;

@@ -109,7 +109,7 @@ describe('clientRegister', () => {
       clientType: 'CONFIDENTIAL',
       redirectUris: ['https://app.example/cb', 'http://app.example/cb'],
       clientUri: 'javascript:alert(1)',
-      permissions: { grantTypes: ['password'], responseTypes: [], scopes: ['with space'] },
+      permissions: { grantTypes: ['magic'], responseTypes: [], scopes: ['with space'] },
       tokenPolicy: { accessTokenLifetime: 1 },
       jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] },
     });

@@ -183,6 +183,8 @@ export async function openHarness(
                 issuedAt: now,
                 expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
                 parameters: {},
+                exchangedFrom: null,
+                clientId: null,
               },
             },
           ]),

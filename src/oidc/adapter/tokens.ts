@@ -76,7 +76,7 @@ abstract class TokenAdapter extends ModelAdapter {
       jti: value,
       iat: numericDate(token.issued_at),
       exp: numericDate(token.expires_at),
-      clientId: token.grant?.client_id ?? token.client_id ?? undefined,
+      clientId: holderOf(token),
       ...(token.grant && {
         accountId: token.grant.sub,
         grantId: token.grant.grant_id,
@@ -93,13 +93,28 @@ abstract class TokenAdapter extends ModelAdapter {
   }
 }
 
-/** The library asks for these next; this is what they were at the same moment. */
-function bringAlong({ grant, user, session }: KnownToken): void {
+/** The client that the token was issued to. */
+function holderOf({ client_id, grant }: KnownToken): string | undefined {
+  return client_id ?? grant?.client_id;
+}
+
+/**
+ * The library asks for these next; this is what they were at the same moment. It wants the grant of a
+ * token, and the grant's place in a session, to be of the client that presents the token: a token
+ * that was exchanged is taken for one under a grant of its holder's.
+ */
+function bringAlong(token: KnownToken): void {
+  const { grant, user, session } = token;
   if (!grant) return;
   const unit = currentUnitOfWork();
-  unit.came('grant', grant.grant_id, grant);
+  const client_id = holderOf(token) ?? grant.client_id;
+  unit.came('grant', grant.grant_id, { ...grant, client_id });
   unit.came('user', grant.sub, user ?? undefined);
-  if (grant.session_uid) unit.came('session', grant.session_uid, session ?? undefined);
+  if (!grant.session_uid) return;
+  const clients = session?.clients.map((each) =>
+    each.grant_id === grant.grant_id ? { ...each, client_id } : each,
+  );
+  unit.came('session', grant.session_uid, session && clients ? { ...session, clients } : undefined);
 }
 
 export class AuthorizationCodeAdapter extends TokenAdapter {
@@ -129,9 +144,15 @@ export class AccessTokenAdapter extends TokenAdapter {
   protected readonly model = 'AccessToken';
 
   override async upsert(value: string, payload: AdapterPayload): Promise<void> {
-    currentUnitOfWork().wish(grant, payload.grantId as string, {
+    const unit = currentUnitOfWork();
+    unit.wish(grant, payload.grantId as string, {
       type: 'IssueAccessToken',
-      data: { ...issued(value, payload), format: 'reference', audience: audience(payload) },
+      data: {
+        ...issued(value, payload),
+        format: 'reference',
+        audience: audience(payload),
+        ...unit.exchange,
+      },
     });
   }
 
