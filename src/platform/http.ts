@@ -93,7 +93,7 @@ export function limitBody(bytes: number): Middleware {
     // Readable's own `on` would set the stream flowing before its reader is there.
     EventEmitter.prototype.on.call(ctx.req, 'data', (chunk: Buffer) => {
       received += chunk.length;
-      if (received > bytes) ctx.req.destroy();
+      if (received > bytes) ctx.req.destroy(new Error('the request body is too large'));
     });
     return next();
   };
@@ -159,6 +159,8 @@ export async function gracefulServer(
   const { host, port, shutdownTimeout } = options;
   const closing = new AbortController();
 
+  // Longer than proxies keep theirs (60 s): the one that closes first must be the one that asks.
+  server.keepAliveTimeout = 65_000;
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
   // Node counts a connection that has not asked for anything yet as busy; browsers open such ahead.
