@@ -168,7 +168,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     unit.sessionUid = details.session?.uid;
     unit.grantBasis = 'consent';
     const grant =
-      (details.grantId && (await provider.Grant.find(details.grantId))) ||
+      (await grantWithoutRefusals(details.grantId)) ??
       new provider.Grant({ accountId: sub, clientId: client?.client_id });
     allow(grant, given);
     const declined = missing.scopes.filter((scope) => !agreed(scope));
@@ -183,6 +183,14 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       data: { sub, clientId: client?.client_id ?? '', ...given },
     });
     await finish({ consent: { grantId } });
+  }
+
+  /** What was declined once stays declined under a grant: who decides anew begins with a new one. */
+  async function grantWithoutRefusals(grantId: string | undefined) {
+    const row = grantId ? await reads.grant(grantId) : undefined;
+    if (!row || row.declined.scopes.length > 0) return undefined;
+    if (Object.keys(row.declined.resources).length > 0) return undefined;
+    return provider.Grant.find(row.grant_id);
   }
 
   function askedFor(): { scopes: ConsentScope[]; resources: ConsentResource[] } {
