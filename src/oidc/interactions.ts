@@ -1,6 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import type Provider from 'oidc-provider';
-import type { Interaction } from 'oidc-provider';
+import { errors, type Interaction } from 'oidc-provider';
 import { usernameDigest } from '../commands/users.ts';
 import { type Allowance, consent } from '../domain/consent.ts';
 import { signIns } from '../domain/sign-ins.ts';
@@ -40,29 +40,47 @@ export function interactions(context: InteractionContext): Middleware {
   return async (ctx, next) => {
     const uid = PATH.exec(ctx.path)?.[1];
     if (!uid) return next();
-    const details = await context.provider.interactionDetails(ctx.req, ctx.res);
-    if (details.uid !== uid) ctx.throw(400, 'this is the page of another sign-in');
-    const page = await interactionPage(context, ctx, details);
-
-    if (ctx.method === 'GET' || ctx.method === 'HEAD') {
-      await (details.prompt.name === 'login' ? page.showSignIn() : page.showConsent());
-    } else if (ctx.method === 'POST') {
-      const form = await readForm(ctx);
-      if (!equals(form.get('csrf') ?? '', page.csrf))
-        ctx.throw(403, 'the form is not from this page');
-      const action = form.get('_action');
-      if (action === 'cancel' || action === 'deny') {
-        await page.finish({
-          error: 'access_denied',
-          error_description: 'End-User aborted interaction',
-        });
-      } else if (details.prompt.name === 'login') await page.signIn(form);
-      else await page.allow(form);
-    } else {
-      ctx.set('Allow', 'GET, HEAD, POST');
-      ctx.throw(405);
+    try {
+      await interact(context, ctx, uid);
+    } catch (error) {
+      showError(context, ctx, error);
     }
   };
+}
+
+async function interact(context: InteractionContext, ctx: Context, uid: string): Promise<void> {
+  const details = await context.provider.interactionDetails(ctx.req, ctx.res);
+  if (details.uid !== uid) throw new errors.SessionNotFound('this is the page of another sign-in');
+  const page = await interactionPage(context, ctx, details);
+
+  if (ctx.method === 'GET' || ctx.method === 'HEAD') {
+    await (details.prompt.name === 'login' ? page.showSignIn() : page.showConsent());
+  } else if (ctx.method === 'POST') {
+    const form = await readForm(ctx);
+    if (!equals(form.get('csrf') ?? '', page.csrf))
+      ctx.throw(403, 'the form is not from this page');
+    const action = form.get('_action');
+    if (action === 'cancel' || action === 'deny') {
+      await page.finish({
+        error: 'access_denied',
+        error_description: 'End-User aborted interaction',
+      });
+    } else if (details.prompt.name === 'login') await page.signIn(form);
+    else await page.allow(form);
+  } else {
+    ctx.set('Allow', 'GET, HEAD, POST');
+    ctx.throw(405);
+  }
+}
+
+/** @throws what is no mistake of the caller's */
+function showError({ pages }: InteractionContext, ctx: Context, thrown: unknown): void {
+  const { status = 500, expose, message } = thrown as Error & { status?: number; expose?: boolean };
+  if (!expose || status >= 500) throw thrown;
+  const error = thrown instanceof errors.SessionNotFound ? 'session_not_found' : 'invalid_request';
+  const locale = negotiateLocale({ acceptLanguage: ctx.get('Accept-Language') });
+  const requestId = ctx.state.requestId as string;
+  send(ctx, pages.error({ locale, status, error, message, requestId }));
 }
 
 async function interactionPage(context: InteractionContext, ctx: Context, details: Interaction) {

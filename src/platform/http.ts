@@ -116,7 +116,8 @@ export function answerErrors(log: Logger): Middleware {
       await next();
     } catch (error) {
       const { status = 500, expose = false, message } = error as Error & Partial<HttpError>;
-      if (ctx.req.destroyed) return; // nobody is there to hear it
+      // A request that was cut off: nobody is there to hear it. One read to its end is destroyed too.
+      if (ctx.req.destroyed && !ctx.req.complete) return;
       if (expose) return refuse(ctx, status, 'invalid_request', message);
       log.error({ err: error, requestId: ctx.state.requestId }, 'a request failed');
       refuse(ctx, 500, 'server_error', 'the server could not answer; the log says why');

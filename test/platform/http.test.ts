@@ -234,6 +234,15 @@ describe('answers', () => {
     expect(await theirs.json()).toMatchObject({ error_description: 'that is no number' });
     expect(text).toBe('');
   });
+
+  test('hears of what goes wrong after the body was read', async () => {
+    const { url } = await serveKoa(answerErrors(createLogger('silent')), async (ctx) => {
+      for await (const _ of ctx.req);
+      ctx.throw(403, 'not with these words');
+    });
+    const { status } = await fetch(url, { method: 'POST', body: 'words' });
+    expect(status).toBe(403);
+  });
 });
 
 describe('limitBody', () => {
