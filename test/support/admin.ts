@@ -6,7 +6,7 @@ import { systemEnvelope } from '../../src/commands/seed.ts';
 import { registerUser, type UserClaims } from '../../src/commands/users.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store.ts';
 import { eventStoreDb } from '../../src/eventstore/eventstoredb.ts';
-import { executor } from '../../src/eventstore/execute.ts';
+import { type Execute, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { writeState } from '../../src/eventstore/postgres-schema.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
@@ -40,6 +40,7 @@ export interface RegisteredClient {
 export interface Admin {
   readonly pool: pg.Pool;
   readonly store: EventStore;
+  readonly execute: Execute;
   /** Runs a command; it can be seen in the read models when this resolves. */
   run<Input, Result extends object>(
     command: Command<Input, Result>,
@@ -72,6 +73,7 @@ export function openAdmin(options: {
   return {
     pool,
     store,
+    execute: context.execute,
     run: (command, input) => command(context, input, systemEnvelope()),
 
     async client(input) {
