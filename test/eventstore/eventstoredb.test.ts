@@ -318,6 +318,20 @@ describe('on EventStoreDB', () => {
     expect(server.log.all.map(({ type }) => type)).toEqual(['Probed', '$metadata']);
   });
 
+  test('gives up what is under way when it is closed', async () => {
+    const store = open();
+    server.faults.lostRequests = 1;
+    const appending = store.append(commitOf(newStream(), 'none', newEvents(1)));
+    await until(() => server.faults.lostRequests === 0);
+    const begin = performance.now();
+
+    await store.close();
+
+    await expect(appending).rejects.toThrow(LogUnavailable);
+    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(server.log.all).toEqual([]);
+  });
+
   describe('a subscription', () => {
     test('delivers what came meanwhile in one batch, and bounds it', async () => {
       const store = open();
