@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Admin, openAdmin } from './admin.ts';
@@ -81,6 +83,8 @@ export async function startTestServer(options: {
     ADMIN_PASSWORD: adminPassword,
     ADMIN_CLIENT_SECRET: adminClientSecret,
     LOG_LEVEL: 'info',
+    // Many processes of the same program: compiling it once saves a third of each start.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'muniment-test-compile-cache'),
     ...options.env,
   };
 
