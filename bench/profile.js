@@ -10,6 +10,8 @@ import { join } from 'node:path';
  */
 
 const FUNCTIONS = 40;
+/** Places and functions below this share of the time are left out. */
+const LEAST = 0.005;
 const IDLE = '(idle)';
 
 /**
@@ -26,7 +28,7 @@ export function profileAsMarkdown(folder, windows) {
   const total = busy.reduce((sum, [, time]) => sum + time, 0);
   const share = (/** @type {number} */ time) => `${((100 * time) / total).toFixed(1)} %`;
 
-  const places = summed(busy, (frame) => place(frame));
+  const places = summed(busy, (frame) => place(frame)).filter(([, time]) => time / total > LEAST);
   const functions = summed(
     busy,
     (frame) =>
@@ -77,5 +79,6 @@ function summed(spent, keyOf) {
 function place({ url, functionName }) {
   const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1];
   if (installed) return installed;
-  return /\/(dist|bench)\/.*/.exec(url)?.[0].slice(1) ?? (url || functionName);
+  if (!url) return functionName.startsWith('(') ? functionName : '(native)';
+  return /\/(dist|bench)\/.*/.exec(url)?.[0].slice(1) ?? url;
 }

@@ -43,6 +43,7 @@ const STATEMENTS = {
  */
 export async function crudAdapter({ connectionString, connections }) {
   const pool = new pg.Pool({ connectionString, max: connections });
+  pool.on('error', (error) => console.error(error.message));
   await pool.query(SCHEMA);
 
   /**

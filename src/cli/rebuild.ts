@@ -19,6 +19,7 @@ export async function rebuildCommand(): Promise<void> {
       pool: engine.pool,
       store: engine.store,
       projections: protocolReadModels,
+      projected: config.eventStoreUrl !== null,
       progress: (done) => show(done, head, start),
     });
     process.stdout.write(`\n${events} events, ${rate(events, start)} events/s\n`);

@@ -73,13 +73,13 @@ const FINAL: ReadonlySet<ErrorType> = new Set([
  */
 export function eventStoreDb(options: EventStoreDbOptions): EventStore {
   const { writeState, projected, defaultDeadline = 10_000 } = options;
+  const closing = new AbortController();
   const client = EventStoreDBClient.connectionString(options.url);
   const append = appendOnce(client);
-  const closing = new AbortController();
 
   const read: EventStore['read'] = (stream, { from, backwards = false, limit } = {}) => {
     const fromRevision = from === undefined ? (backwards ? END : START) : BigInt(from);
-    return persist(defaultDeadline, async (signal) => {
+    return persist(defaultDeadline, closing.signal, async (signal) => {
       const found = client.readStream(stream, {
         fromRevision,
         direction: backwards ? BACKWARDS : FORWARDS,
@@ -103,7 +103,9 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
 
   async function write(streamWrite: StreamWrite): Promise<Position> {
     try {
-      return await persist(defaultDeadline, (signal) => append(streamWrite, signal));
+      return await persist(defaultDeadline, closing.signal, (signal) =>
+        append(streamWrite, signal),
+      );
     } catch (error) {
       if (!(error instanceof WrongExpectedVersionError)) throw error;
       throw new WrongExpectedRevision(streamWrite.stream);
@@ -197,9 +199,14 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
  * @param ask its signal aborts when the attempt has taken too long, whatever it waits for
  * @throws LogUnavailable, or what the server decided
  */
-async function persist<T>(deadline: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function persist<T>(
+  deadline: number,
+  closed: AbortSignal,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const end = performance.now() + deadline;
   for (let failures = 0; ; failures++) {
+    if (closed.aborted) throw new LogUnavailable('the log has been closed');
     const attempt = new AbortController();
     const timer = setTimeout(
       () => attempt.abort(new Error('no answer in time')),

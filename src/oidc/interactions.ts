@@ -1,6 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import type Provider from 'oidc-provider';
-import type { Interaction } from 'oidc-provider';
+import { errors, type Interaction } from 'oidc-provider';
 import { type Allowance, consent } from '../domain/consent.ts';
 import { equals } from '../platform/secrets.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
@@ -33,29 +33,47 @@ export function interactions(context: InteractionContext): Middleware {
   return async (ctx, next) => {
     const uid = PATH.exec(ctx.path)?.[1];
     if (!uid) return next();
-    const details = await context.provider.interactionDetails(ctx.req, ctx.res);
-    if (details.uid !== uid) ctx.throw(400, 'this is the page of another sign-in');
-    const page = await interactionPage(context, ctx, details);
-
-    if (ctx.method === 'GET' || ctx.method === 'HEAD') {
-      await (details.prompt.name === 'login' ? page.showSignIn() : page.showConsent());
-    } else if (ctx.method === 'POST') {
-      const form = await readForm(ctx);
-      if (!equals(form.get('csrf') ?? '', page.csrf))
-        ctx.throw(403, 'the form is not from this page');
-      const action = form.get('_action');
-      if (action === 'cancel' || action === 'deny') {
-        await page.finish({
-          error: 'access_denied',
-          error_description: 'End-User aborted interaction',
-        });
-      } else if (details.prompt.name === 'login') await page.signIn(form);
-      else await page.allow(form);
-    } else {
-      ctx.set('Allow', 'GET, HEAD, POST');
-      ctx.throw(405);
+    try {
+      await interact(context, ctx, uid);
+    } catch (error) {
+      showError(context, ctx, error);
     }
   };
+}
+
+async function interact(context: InteractionContext, ctx: Context, uid: string): Promise<void> {
+  const details = await context.provider.interactionDetails(ctx.req, ctx.res);
+  if (details.uid !== uid) throw new errors.SessionNotFound('this is the page of another sign-in');
+  const page = await interactionPage(context, ctx, details);
+
+  if (ctx.method === 'GET' || ctx.method === 'HEAD') {
+    await (details.prompt.name === 'login' ? page.showSignIn() : page.showConsent());
+  } else if (ctx.method === 'POST') {
+    const form = await readForm(ctx);
+    if (!equals(form.get('csrf') ?? '', page.csrf))
+      ctx.throw(403, 'the form is not from this page');
+    const action = form.get('_action');
+    if (action === 'cancel' || action === 'deny') {
+      await page.finish({
+        error: 'access_denied',
+        error_description: 'End-User aborted interaction',
+      });
+    } else if (details.prompt.name === 'login') await page.signIn(form);
+    else await page.allow(form);
+  } else {
+    ctx.set('Allow', 'GET, HEAD, POST');
+    ctx.throw(405);
+  }
+}
+
+/** @throws what is no mistake of the caller's */
+function showError({ pages }: InteractionContext, ctx: Context, thrown: unknown): void {
+  const { status = 500, expose, message } = thrown as Error & { status?: number; expose?: boolean };
+  if (!expose || status >= 500) throw thrown;
+  const error = thrown instanceof errors.SessionNotFound ? 'session_not_found' : 'invalid_request';
+  const locale = negotiateLocale({ acceptLanguage: ctx.get('Accept-Language') });
+  const requestId = ctx.state.requestId as string;
+  send(ctx, pages.error({ locale, status, error, message, requestId }));
 }
 
 async function interactionPage(context: InteractionContext, ctx: Context, details: Interaction) {
@@ -145,7 +163,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     unit.sessionUid = details.session?.uid;
     unit.grantBasis = 'consent';
     const grant =
-      (details.grantId && (await provider.Grant.find(details.grantId))) ||
+      (await grantWithoutRefusals(details.grantId)) ??
       new provider.Grant({ accountId: sub, clientId: client?.client_id });
     allow(grant, given);
     const declined = missing.scopes.filter((scope) => !agreed(scope));
@@ -162,6 +180,15 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       data: { sub, clientId: client?.client_id ?? '', ...given },
     });
     await finish({ consent: { grantId } });
+  }
+
+  /** What was declined once stays declined under a grant: who decides anew begins with a new one. */
+  async function grantWithoutRefusals(grantId: string | undefined) {
+    const row = grantId ? await reads.grant(grantId) : undefined;
+    if (!row) return undefined;
+    const { scopes, claims, resources } = row.declined;
+    if ([scopes, claims, Object.keys(resources)].some(({ length }) => length > 0)) return undefined;
+    return provider.Grant.find(row.grant_id);
   }
 
   function askedFor(): { scopes: ConsentScope[]; resources: ConsentResource[] } {

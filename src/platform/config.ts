@@ -61,7 +61,7 @@ const fields = {
   adminPort: setting({
     variable: 'ADMIN_PORT',
     default: '3001',
-    description: 'Port of the admin listener: GraphQL, the console, health and metrics.',
+    description: 'Port of the admin listener: GraphQL and health.',
     schema: wholeNumber(0, 65_535),
   }),
   host: setting({
@@ -149,7 +149,7 @@ const fields = {
       'Secret of the client `muniment-admin`, by which scripts reach the Admin API; used on the first start only. Without it a random one is made, and shown once.',
     schema: z
       .string()
-      .regex(/^[\x21-\x7e]{32,512}$/, 'must have 32 to 512 visible ASCII characters')
+      .regex(/^[\x21-\x7e]{32,256}$/, 'must have 32 to 256 visible ASCII characters')
       .nullable(),
   }),
   refreshTokenLeeway: setting({

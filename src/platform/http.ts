@@ -93,7 +93,7 @@ export function limitBody(bytes: number): Middleware {
     // Readable's own `on` would set the stream flowing before its reader is there.
     EventEmitter.prototype.on.call(ctx.req, 'data', (chunk: Buffer) => {
       received += chunk.length;
-      if (received > bytes) ctx.req.destroy();
+      if (received > bytes) ctx.req.destroy(new Error('the request body is too large'));
     });
     return next();
   };
@@ -116,7 +116,8 @@ export function answerErrors(log: Logger): Middleware {
       await next();
     } catch (error) {
       const { status = 500, expose = false, message } = error as Error & Partial<HttpError>;
-      if (ctx.req.destroyed) return; // nobody is there to hear it
+      // A request that was cut off: nobody is there to hear it. One read to its end is destroyed too.
+      if (ctx.req.destroyed && !ctx.req.complete) return;
       if (expose) return refuse(ctx, status, 'invalid_request', message);
       log.error({ err: error, requestId: ctx.state.requestId }, 'a request failed');
       refuse(ctx, 500, 'server_error', 'the server could not answer; the log says why');
@@ -159,6 +160,8 @@ export async function gracefulServer(
   const { host, port, shutdownTimeout } = options;
   const closing = new AbortController();
 
+  // Longer than proxies keep theirs (60 s): the one that closes first must be the one that asks.
+  server.keepAliveTimeout = 65_000;
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
   // Node counts a connection that has not asked for anything yet as busy; browsers open such ahead.

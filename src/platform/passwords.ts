@@ -31,8 +31,7 @@ export async function verifyPassword(verifier: string | null, password: string):
   const attempt = password.length <= MAX_LENGTH ? normalised(password) : '';
   decoy ??= hashPassword(crypto.randomUUID());
   const against = verifier ?? (await decoy);
-  const matches = await oneOfFew(() => verify(against, attempt));
-  return matches && verifier !== null;
+  return oneOfFew(() => verify(against, attempt));
 }
 
 /**

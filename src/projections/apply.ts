@@ -73,7 +73,7 @@ function applySql(schema: string, { table, key, columns }: AnyProjection): strin
     delete from ${name} t
       using (select c->'row' as row from ${changes('drop')}) c,
         jsonb_populate_record(null::${name}, c.row) k
-      where ${sameRow};
+      where ${sameRow} and t.revision < k.revision;
   end if;`;
 }
 

@@ -8,6 +8,8 @@ import type { AnyProjection } from './projection.ts';
 /** Held by the one node that projects; whoever else writes the read models takes it first. */
 export const PROJECTOR_LOCK = 746_620;
 const CHANNEL = 'muniment_projected';
+/** Asks the node that projects to let go of the lock for a while. */
+const YIELD_CHANNEL = 'muniment_projector_yield';
 const CANDIDATE_MS = 250;
 const RETRY_MS = 1_000;
 
@@ -41,13 +43,16 @@ export async function runProjector(options: ProjectorOptions): Promise<void> {
 async function lead({ pool, store, schema, projections, signal }: ProjectorOptions): Promise<void> {
   const client = await pool.connect();
   const lost = new AbortController();
+  const asked = new AbortController();
   client.on('error', (error) => lost.abort(error));
-  const stop = AbortSignal.any([signal, lost.signal]);
+  client.on('notification', () => asked.abort());
+  const stop = AbortSignal.any([signal, lost.signal, asked.signal]);
   try {
     while (!(await lockedBy(client))) {
       await pause(CANDIDATE_MS, stop);
       if (stop.aborted) return;
     }
+    await client.query(`listen ${YIELD_CHANNEL}`);
     const after = await checkpoint(client, schema);
     for await (const batch of store.subscribe({ after, signal: stop })) {
       if (batch.length > 0) await projectBatch(client, schema, projections, batch);
@@ -68,8 +73,25 @@ async function projectBatch(
   await client.query('begin');
   await applyEvents(client, schema, projections, batch.map(upcast));
   await saveCheckpoint(client, schema, position);
-  await client.query(`select pg_notify('${CHANNEL}', $1)`, [position]);
+  await announcePosition(client, position);
   await client.query('commit');
+}
+
+/** Tells those who wait for a position, once the transaction is committed. */
+export async function announcePosition(client: pg.ClientBase, position: Position): Promise<void> {
+  await client.query(`select pg_notify('${CHANNEL}', $1)`, [position]);
+}
+
+/** Keeps asking whichever node projects to let go of the lock, while `work` waits for it. */
+export async function askingToYield<T>(pool: pg.Pool, work: () => Promise<T>): Promise<T> {
+  const ask = () => pool.query(`notify ${YIELD_CHANNEL}`).catch(() => undefined);
+  const timer = setInterval(ask, CANDIDATE_MS);
+  try {
+    void ask();
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** Position of the last event that the read models hold; undefined before the first. */

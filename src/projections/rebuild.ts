@@ -4,7 +4,13 @@ import { APPEND_LOCK, exclusively } from '../eventstore/postgres-schema.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { applyEvents, migrateReadModels, READ_SCHEMA, readModelSql } from './apply.ts';
 import type { AnyProjection } from './projection.ts';
-import { checkpoint, PROJECTOR_LOCK, saveCheckpoint } from './projector.ts';
+import {
+  announcePosition,
+  askingToYield,
+  checkpoint,
+  PROJECTOR_LOCK,
+  saveCheckpoint,
+} from './projector.ts';
 
 /** Where the new read models grow while the old ones are in use. */
 const NEXT = 'read_next';
@@ -18,31 +24,36 @@ export interface Rebuilt {
 /**
  * Drops the read models and builds them anew from the log. They grow beside the old ones; only for
  * the last few events, the comparison and the change-over are writers kept waiting.
+ * @param options.projected a projector writes the read models, some way behind the log
  * @param options.progress told after each batch
  */
 export async function rebuild(options: {
   pool: pg.Pool;
   store: EventStore;
   projections: readonly AnyProjection[];
+  projected?: boolean;
   progress?: (done: { events: number; position: Position }) => void;
 }): Promise<Rebuilt> {
   const { pool, store, projections, progress } = options;
   let events = 0;
 
-  async function catchUp(client: pg.ClientBase): Promise<void> {
-    const after = await checkpoint(client, NEXT);
+  /** Projects into a schema what it does not hold yet, to the end of the log or a position in it. */
+  async function catchUp(client: pg.ClientBase, schema: string, until?: Position): Promise<void> {
+    const after = await checkpoint(client, schema);
     const stop = new AbortController();
     for await (const batch of store.subscribe({ after, signal: stop.signal })) {
-      const last = batch.at(-1);
+      const wanted = until ? batch.filter(({ position }) => position <= until) : batch;
+      const last = wanted.at(-1);
       if (!last) break;
       await applyEvents(
         client,
-        NEXT,
+        schema,
         projections,
-        batch.map((event: RecordedEvent) => upcast(event)),
+        wanted.map((event: RecordedEvent) => upcast(event)),
       );
-      await saveCheckpoint(client, NEXT, last.position);
-      events += batch.length;
+      await saveCheckpoint(client, schema, last.position);
+      if (schema !== NEXT) continue;
+      events += wanted.length;
       progress?.({ events, position: last.position });
     }
     stop.abort();
@@ -52,20 +63,29 @@ export async function rebuild(options: {
   try {
     await client.query(`drop schema if exists ${NEXT} cascade`);
     await client.query(readModelSql(NEXT, projections));
-    await catchUp(client);
+    await catchUp(client, NEXT);
   } finally {
     client.release(true);
   }
 
-  return exclusively(pool, PROJECTOR_LOCK, async (last) => {
+  const locked = Promise.withResolvers<void>();
+  const change = exclusively(pool, PROJECTOR_LOCK, async (last) => {
+    locked.resolve();
+    // Comparing takes as long as it takes.
+    await last.query('set local statement_timeout = 0');
     await last.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
-    await catchUp(last);
+    if (options.projected) await catchUp(last, READ_SCHEMA);
+    const until = options.projected ? await checkpoint(last, READ_SCHEMA) : undefined;
+    await catchUp(last, NEXT, until);
     const differences = await compare(last, projections);
     await last.query(`drop schema ${READ_SCHEMA} cascade`);
     await last.query(`alter schema ${NEXT} rename to ${READ_SCHEMA}`);
     await migrateReadModels(last, READ_SCHEMA, projections);
+    if (until) await announcePosition(last, until);
     return { events, differences };
   });
+  await askingToYield(pool, () => Promise.race([change, locked.promise]));
+  return change;
 }
 
 /** Counts, table by table, the rows that are in one of the two and not in the other. */

@@ -61,7 +61,7 @@ export const scopes: Projection<ScopeRow, 'name', ScopeFacts> = {
   },
 };
 
-/** Texts of a scope in other languages. Those of a removed scope stay unseen until it is defined again. */
+/** Texts of a scope in other languages. */
 export interface ScopeTextRow {
   readonly name: string;
   readonly locale: string;

@@ -91,6 +91,11 @@ describe('clients', () => {
     given(session, started, joined(shop), left('shop')).when(join(shop)).then(joined(shop));
   });
 
+  test('leave the session as it is', () => {
+    given(session, started, joined(shop), left('shop')).when(begin(start)).thenNothing();
+    given(session, started, joined(shop), left('shop')).when(end).then(ended);
+  });
+
   test('leave the others behind', () => {
     const bank = { ...shop, clientId: 'bank' };
     given(session, started, joined(shop), joined(bank), left('shop'))

@@ -66,6 +66,15 @@ describe.each(ENGINES)('consent, on %s', (engine) => {
     expect(later.tokens.scope).toBe(SCOPE);
   });
 
+  test('declined may be given in the same session, when the application asks for consent', async () => {
+    const [app, person] = [await newApp(), await server.admin.person()];
+    const browser = newBrowser(server);
+    await app.signIn(browser, person, { scope: SCOPE }, { declines: ['email'] });
+    const later = await app.signIn(browser, person, { scope: SCOPE, prompt: 'consent' });
+    expect(later.pages).toEqual(['consent']);
+    expect(later.tokens.scope).toBe(SCOPE);
+  });
+
   test('of an application with implicit consent is never asked for', async () => {
     const [app, person] = [await newApp({ consentType: 'implicit' }), await server.admin.person()];
     const { pages, tokens } = await app.signIn(newBrowser(server), person, { scope: SCOPE });

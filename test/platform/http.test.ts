@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import Koa from 'koa';
 import {
@@ -23,7 +24,7 @@ afterEach(async () => {
 
 async function serve(
   handler: http.RequestListener,
-  shutdownTimeout = 5,
+  shutdownTimeout = 300,
 ): Promise<GracefulServer & { url: string }> {
   const server = await gracefulServer(http.createServer(handler), {
     host: '127.0.0.1',
@@ -233,6 +234,15 @@ describe('answers', () => {
     expect(await theirs.json()).toMatchObject({ error_description: 'that is no number' });
     expect(text).toBe('');
   });
+
+  test('hears of what goes wrong after the body was read', async () => {
+    const { url } = await serveKoa(answerErrors(createLogger('silent')), async (ctx) => {
+      for await (const _ of ctx.req);
+      ctx.throw(403, 'not with these words');
+    });
+    const { status } = await fetch(url, { method: 'POST', body: 'words' });
+    expect(status).toBe(403);
+  });
 });
 
 describe('limitBody', () => {
@@ -241,6 +251,7 @@ describe('limitBody', () => {
   async function post(body: string, announced: boolean) {
     let seen = '';
     const { url } = await serveKoa(limitBody(LIMIT), async (ctx) => {
+      await setImmediate(); // as a reader does that looks something up first
       let received = '';
       for await (const chunk of ctx.req) received += chunk;
       seen = received;

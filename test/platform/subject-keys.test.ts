@@ -116,9 +116,21 @@ describe('destroy', () => {
   test('wins over a key that is being read at that moment', async () => {
     const sealed = await node().seal('grace', 'Grace');
     const keys = node();
+    let goOn = () => {};
+    const destroyed = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    // The row is read before the key is destroyed, and arrives after.
+    const rows = await pool.query(`select sub, key from vault.subject_keys where sub = 'grace'`);
+    const query = jest
+      .spyOn(pool, 'query')
+      .mockImplementationOnce(() => destroyed.then(() => rows));
     const reading = keys.open('grace', sealed);
+    while (query.mock.calls.length === 0) await setImmediate();
     await keys.destroy('grace');
-    await reading;
+    goOn();
+    query.mockRestore();
+    expect(await reading).toBeNull();
     expect(await keys.open('grace', sealed)).toBeNull();
   });
 

@@ -4,9 +4,9 @@ import { type ClientRegistrationInput, registerClient } from '../../src/commands
 import type { Command, CommandContext } from '../../src/commands/command.ts';
 import { systemEnvelope } from '../../src/commands/seed.ts';
 import { registerUser, type UserClaims } from '../../src/commands/users.ts';
-import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store.ts';
+import type { EventStore, Position, RecordedEvent } from '../../src/eventstore/event-store.ts';
 import { eventStoreDb } from '../../src/eventstore/eventstoredb.ts';
-import { executor } from '../../src/eventstore/execute.ts';
+import { type Execute, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { writeState } from '../../src/eventstore/postgres-schema.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
@@ -40,6 +40,7 @@ export interface RegisteredClient {
 export interface Admin {
   readonly pool: pg.Pool;
   readonly store: EventStore;
+  readonly execute: Execute;
   /** Runs a command; it can be seen in the read models when this resolves. */
   run<Input, Result extends object>(
     command: Command<Input, Result>,
@@ -48,8 +49,8 @@ export interface Admin {
   /** A confidential web client that may do everything, unless told otherwise. */
   client(input?: Partial<ClientRegistrationInput>): Promise<RegisteredClient>;
   person(claims?: UserClaims): Promise<Person>;
-  /** The whole log. */
-  events(): Promise<RecordedEvent[]>;
+  /** The log, from its beginning or after a position. */
+  events(after?: Position): Promise<RecordedEvent[]>;
   close(): Promise<void>;
 }
 
@@ -72,6 +73,7 @@ export function openAdmin(options: {
   return {
     pool,
     store,
+    execute: context.execute,
     run: (command, input) => command(context, input, systemEnvelope()),
 
     async client(input) {
@@ -105,10 +107,10 @@ export function openAdmin(options: {
       return { sub, username, password, claims };
     },
 
-    async events() {
+    async events(after) {
       const all: RecordedEvent[] = [];
       const enough = new AbortController();
-      for await (const batch of store.subscribe({ signal: enough.signal })) {
+      for await (const batch of store.subscribe({ after, signal: enough.signal })) {
         if (batch.length === 0) break;
         all.push(...batch);
       }

@@ -69,7 +69,7 @@ export class UserAgent {
         ...request,
         redirect: 'manual',
         headers: {
-          cookie: this.#cookiesFor(url),
+          cookie: this.cookieHeader(url),
           accept: 'text/html',
           'accept-language': 'en',
           ...(request.method === 'POST' ? { origin: this.issuer } : {}),
@@ -85,7 +85,8 @@ export class UserAgent {
     throw new Error(`more than ${MAX_REDIRECTS} redirects, the last to ${url.pathname}`);
   }
 
-  #cookiesFor({ pathname }: URL): string {
+  /** The Cookie header for an address (RFC 6265 §5.4). */
+  cookieHeader({ pathname }: URL): string {
     return [...this.#cookies.values()]
       .filter(({ path }) => pathname === path || pathname.startsWith(path.replace(/\/?$/, '/')))
       .map(({ name, value }) => `${name}=${value}`)

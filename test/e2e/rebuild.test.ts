@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import * as oidc from 'openid-client';
+import { defineApiResource } from '../../src/commands/api-resources.ts';
+import {
+  addClientSecret,
+  changeClientRedirectUris,
+  disableClient,
+  removeClient,
+} from '../../src/commands/clients.ts';
+import { defineScope, localizeScope, removeScope } from '../../src/commands/scopes.ts';
+import { changeUserRoles, disableUser, eraseUser } from '../../src/commands/users.ts';
+import { READ_SCHEMA } from '../../src/projections/apply.ts';
+import { type Person, REDIRECT_URI } from '../support/admin.ts';
+import { ClientApp, newBrowser, post } from '../support/client-app.ts';
+import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
+import { everyRow } from '../support/tables.ts';
+
+describe.each(ENGINES)('rebuilding the read models while the server runs, on %s', (engine) => {
+  let server: TestServer;
+  let app: ClientApp;
+  let person: Person;
+
+  beforeAll(async () => {
+    server = await startTestServer({ engine });
+    person = await server.admin.person();
+    app = await ClientApp.connect(server, await server.admin.client());
+    await live();
+  });
+  afterAll(() => server?.stop());
+
+  /** A history in which every read model has rows, and rows that changed and went. */
+  async function live(): Promise<void> {
+    const { admin } = server;
+    const identifier = 'https://orders.example';
+    await admin.run(defineApiResource, { identifier, displayName: 'Orders' });
+    await admin.run(defineScope, {
+      name: 'orders',
+      displayName: 'Orders',
+      resources: [identifier],
+    });
+    await admin.run(localizeScope, {
+      name: 'orders',
+      locale: 'de',
+      text: { displayName: 'Bestellungen' },
+    });
+    await admin.run(defineScope, { name: 'gone', displayName: 'Gone' });
+    await admin.run(removeScope, { name: 'gone' });
+
+    const changed = await admin.client();
+    await admin.run(addClientSecret, { clientId: changed.clientId });
+    await admin.run(changeClientRedirectUris, {
+      clientId: changed.clientId,
+      redirectUris: [`${REDIRECT_URI}/other`],
+    });
+    await admin.run(disableClient, { clientId: changed.clientId, reason: 'test' });
+    const { clientId } = await admin.client();
+    await admin.run(removeClient, { clientId });
+
+    const [disabled, erased] = [await admin.person(), await admin.person()];
+    await admin.run(changeUserRoles, { sub: disabled.sub, roles: ['tester'] });
+    await admin.run(disableUser, { sub: disabled.sub, reason: 'test' });
+    await admin.run(eraseUser, { sub: erased.sub });
+
+    const [browser, other] = [newBrowser(server), newBrowser(server)];
+    const { tokens } = await app.signIn(browser, person);
+    await app.refresh(tokens.refresh_token ?? '');
+    await oidc.tokenRevocation(app.config, tokens.access_token);
+    await app.signIn(other, person, { scope: 'openid email' }, { declines: ['email'] });
+    await app.signOut(other, { client_id: app.registered.clientId });
+    await oidc.clientCredentialsGrant(app.config);
+  }
+
+  const readModels = async () => {
+    const rows = await everyRow(server.admin.pool, READ_SCHEMA);
+    // How far the projections are is no part of what they show.
+    rows.delete(`${READ_SCHEMA}.checkpoint`);
+    return Object.fromEntries(rows);
+  };
+
+  test('gives the same rows to the byte, and what lives goes on living', async () => {
+    const browser = newBrowser(server);
+    const { tokens } = await app.signIn(browser, person);
+    const before = await readModels();
+    for (const [table, rows] of Object.entries(before)) {
+      expect({ table, empty: rows.length === 0 }).toEqual({ table, empty: false });
+    }
+
+    const { code, stdout, stderr } = await server.run('rebuild');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('The read models are as they were.');
+    expect(await readModels()).toEqual(before);
+
+    expect(await app.isActive(tokens.access_token)).toBe(true);
+    const refreshed = await app.refresh(tokens.refresh_token ?? '');
+    expect(await app.isActive(refreshed.access_token)).toBe(true);
+    expect((await app.signIn(browser, person)).pages).toEqual([]);
+  });
+
+  test('mends rows that are not what the log tells, and says how many', async () => {
+    const { tokens } = await app.signIn(newBrowser(server), person);
+    const before = await readModels();
+    const { pool } = server.admin;
+    await pool.query(
+      `update ${READ_SCHEMA}.tokens set revoked_at = now() where revoked_at is null`,
+    );
+    expect(await app.isActive(tokens.access_token)).toBe(false);
+
+    const { stdout } = await server.run('rebuild');
+    expect(stdout).toMatch(/ {2}tokens: \d+ rows differed/);
+    expect(await readModels()).toEqual(before);
+    expect(await app.isActive(tokens.access_token)).toBe(true);
+  });
+
+  test('refuses no request that comes in meanwhile', async () => {
+    const { tokens } = await app.signIn(newBrowser(server), person);
+    let rebuilding = true;
+    const statuses = new Map<number, number>();
+    const client = { client: app.registered };
+    const ask = async (): Promise<void> => {
+      while (rebuilding) {
+        for (const { status } of [
+          await post(server, '/connect/token', { grant_type: 'client_credentials' }, client),
+          await post(server, '/connect/introspect', { token: tokens.access_token }, client),
+        ]) {
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        }
+      }
+    };
+    const asking = Promise.all([ask(), ask(), ask(), ask()]);
+    const { code, stdout } = await server.run('rebuild').finally(() => {
+      rebuilding = false;
+    });
+    await asking;
+    expect(code).toBe(0);
+    expect(stdout).toContain('The read models are as they were.');
+    expect([...statuses.keys()]).toEqual([200]);
+    expect(statuses.get(200)).toBeGreaterThan(20);
+  });
+});
