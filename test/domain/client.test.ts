@@ -127,6 +127,17 @@ describe('a registration that does not hold together is refused', () => {
       permitting(spa, ['client_credentials']),
     ],
     [
+      'a public client with token exchange',
+      'permissions.grantTypes',
+      permitting(spa, ['urn:ietf:params:oauth:grant-type:token-exchange']),
+    ],
+    ['a public client with passwords', 'permissions.grantTypes', permitting(spa, ['password'])],
+    [
+      'refresh tokens where tokens are only exchanged',
+      'permissions.grantTypes',
+      permitting(machine, ['urn:ietf:params:oauth:grant-type:token-exchange', 'refresh_token']),
+    ],
+    [
       'a public client with codes and without PKCE',
       'requirements.pkce',
       { ...spa, requirements: { ...requirements, pkce: false } },

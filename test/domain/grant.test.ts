@@ -211,6 +211,27 @@ describe('access tokens', () => {
       .then(accessIssued('a3'));
   });
 
+  test('one is exchanged for another while it lasts', () => {
+    const exchanged = { ...access('a2', 100), exchangedFrom: 'a1', clientId: 'orders' };
+    const exchange = { type: 'IssueAccessToken', data: exchanged } as const;
+    given(grant, opened, accessIssued('a1'))
+      .when(exchange)
+      .then({ type: 'AccessTokenIssued', data: exchanged });
+    const ended = [
+      [opened],
+      [opened, accessIssued('a1', 0, 100)],
+      [opened, accessIssued('a1'), accessRevoked('a1')],
+    ];
+    for (const facts of ended) {
+      given(grant, ...facts)
+        .when(exchange)
+        .thenRefused('not_found', { field: 'subject_token' });
+    }
+    given(grant, opened, accessIssued('a1'), revoked('administrator'))
+      .when(exchange)
+      .thenRefused('grant_revoked');
+  });
+
   test('revoking one that is not known decides nothing', () => {
     given(grant, opened).when(revokeAccess('a1')).thenNothing();
     given(grant).when(revokeAccess('a1')).thenNothing();
