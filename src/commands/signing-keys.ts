@@ -92,7 +92,9 @@ export function rotateSigningKey(
       return carryOut(context, acts, envelope, { kid: announced.kid });
     }
     const key = await generateSigningKey(alg, context.secrets, { activateAt: envelope.at });
-    if (!emergency) return carryOut(context, [key.act], envelope, { kid: key.kid });
+    if (!emergency || former.length === 0) {
+      return carryOut(context, [key.act], envelope, { kid: key.kid });
+    }
     // In a commit of its own, and first: an engine without transactions over streams would otherwise
     // show everyone the moment in which no key signs.
     const { position } = await context.execute([key.act], envelope);

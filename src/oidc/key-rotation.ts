@@ -34,7 +34,7 @@ export type KeyDue =
   | { readonly retire: string };
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Only one node at a time sees what is due and does it. */
+/** Whoever holds it sees what is due and does it. */
 const ROTATION_LOCK = 746_640;
 const PERIOD_MS = 60_000;
 
@@ -80,7 +80,7 @@ export interface KeyRotation {
   readonly policy: KeyPolicy;
 }
 
-/** Does what is due now, unless another node does. */
+/** Does what is due now. When several nodes do, each sees what those before it have done. */
 export async function rotateSigningKeys(rotation: KeyRotation): Promise<void> {
   const { pool, reads, execute, secrets, policy } = rotation;
   await exclusively(pool, ROTATION_LOCK, async () => {
@@ -106,8 +106,20 @@ export function keepSigningKeys(
   rotation: KeyRotation,
   options: { signal: AbortSignal; failed: (error: unknown) => void; periodMs?: number },
 ): void {
-  const rotate = () => rotateSigningKeys(rotation).catch(options.failed);
-  const timer = setInterval(rotate, options.periodMs ?? PERIOD_MS);
-  timer.unref();
-  options.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  const { signal, failed, periodMs = PERIOD_MS } = options;
+  // One after the other: those that wait for the lock would hold the connections its holder needs.
+  const later = () => {
+    if (!signal.aborted) setTimeout(rotate, periodMs).unref();
+  };
+  const rotate = async () => {
+    if (signal.aborted) return;
+    try {
+      await rotateSigningKeys(rotation);
+    } catch (error) {
+      // A server that stops takes the log away under a rotation that is under way.
+      if (!signal.aborted) failed(error);
+    }
+    later();
+  };
+  later();
 }
