@@ -51,7 +51,10 @@ describe.each(ENGINES)('token exchange, on %s', (engine) => {
     }
     person = await admin.person();
     shop = await connect({});
-    orders = await connect(api(['orders:read', 'all:read']));
+    orders = await connect({
+      ...api(['orders:read', 'all:read']),
+      tokenPolicy: { accessTokenLifetime: 86_400 },
+    });
     await eventually('the server knows of the last scope', async () => {
       const asked = { grant_type: 'client_credentials', scope: 'all:read', resource: BILLS };
       const answer = await post(server, '/connect/token', asked, { client: orders.registered });
