@@ -318,7 +318,7 @@ describe.each(ENGINES)('bad input, on %s,', (engine) => {
         ['a wrong prompt', await authorize({ prompt: 'perhaps' }), 'invalid_request'],
         ['an unknown scope', await authorize({ scope: 'openid no:such' }), 'invalid_scope'],
         ['an unknown resource', await authorize({ resource: 'urn:nobody' }), 'invalid_target'],
-        ['a request object', await authorize({ request: 'a.b.c' }), 'request_not_supported'],
+        ['a request object', await authorize({ request: 'a.b.c' }), 'invalid_request_object'],
       ];
       for (const [what, answer, error] of cases) {
         expect([what, ...refusal(answer)]).toEqual([what, 303, error]);

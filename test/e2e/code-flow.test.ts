@@ -42,8 +42,10 @@ describe.each(ENGINES)('the authorization code flow with openid-client, on %s', 
       'authorization_code',
       'client_credentials',
       'implicit',
+      'password',
       'refresh_token',
       'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
   });
 
