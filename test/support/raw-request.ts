@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 export interface RawAnswer {
@@ -21,13 +21,15 @@ export async function rawRequest(
 ): Promise<RawAnswer> {
   const { method = 'GET', headers = {}, body } = options;
   const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
-  const sent = request(url, { method, agent: false, headers: { ...length, ...headers } });
-  // A server that refuses a large body closes the connection while it is still being sent.
-  sent.on('error', () => {});
+  // A connection that is to be closed would be cut while a large body is still on its way.
+  const agent = new Agent({ keepAlive: true });
+  const sent = request(url, { method, agent, headers: { ...length, ...headers } });
   const answered = once(sent, 'response', { signal: AbortSignal.timeout(10_000) });
   sent.end(body);
   const [response] = (await answered) as [IncomingMessage];
+  sent.on('error', () => {});
   const received = await text(response);
+  agent.destroy();
   const isJson = response.headers['content-type']?.includes('json');
   return {
     status: response.statusCode ?? 0,

@@ -157,6 +157,7 @@ function serverProcess(place: {
   output: () => string;
 }): TestNode {
   let child: ChildProcess | undefined;
+  let killed = false;
   const ended = () => child && (child.exitCode !== null || child.signalCode !== null);
   return {
     url: place.url,
@@ -174,6 +175,7 @@ function serverProcess(place: {
 
     async kill(signal = 'SIGTERM') {
       if (!child || ended()) return;
+      killed = true;
       const gone = once(child, 'close');
       child.kill(signal);
       await gone;
@@ -185,6 +187,10 @@ function serverProcess(place: {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       child = started;
+      killed = false;
+      started.once('close', (code) => {
+        if (!killed) place.hear(`{"level":"fatal","msg":"the server ended by itself: ${code}"}\n`);
+      });
       started.stdout.setEncoding('utf8').on('data', place.hear);
       started.stderr.setEncoding('utf8').on('data', place.hear);
       await eventually('the server is ready', () => {
