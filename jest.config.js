@@ -19,5 +19,7 @@ export default {
     ],
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.muniment/'],
+  // The end-to-end tests mostly wait for servers of their own: one worker would leave a core idle.
+  maxWorkers: 2,
   testTimeout: 60_000,
 };
