@@ -1,20 +1,29 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 
+export interface Claim {
+  /** Resolves once somebody else can have it. */
+  release(): Promise<void>;
+}
+
 /**
  * A claim on a folder that ends with the process that made it, even by kill -9: a Unix socket at
  * `path` that its owner listens on. Unlike a file with a process id in it, it cannot be mistaken for
  * another process's, nor across containers that share a volume.
  * @returns what gives the claim back; or the owner, as far as it says who it is
  */
-export async function lock(path: string): Promise<{ release(): void } | { heldBy: string }> {
+export async function lock(path: string): Promise<Claim | { heldBy: string }> {
   const server = await listen(path);
-  if (server) return { release: () => server.close() };
+  if (server) return claimOf(server);
   const owner = await ask(path);
   if (owner !== undefined) return { heldBy: owner };
   rmSync(path, { force: true });
   const second = await listen(path);
-  return second ? { release: () => second.close() } : { heldBy: 'another process' };
+  return second ? claimOf(second) : { heldBy: 'another process' };
+}
+
+function claimOf(server: Server): Claim {
+  return { release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
 /** null when something is there already. */

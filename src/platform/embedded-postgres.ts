@@ -92,10 +92,11 @@ export async function startEmbeddedPostgres(
       await server.stop();
       throw error;
     });
-    server.ended.then(() => claim.release());
-    return { connection, ...server };
+    const ended = server.ended.then(() => claim.release());
+    // Who was told that it has stopped may start it again.
+    return { connection, ...server, ended, stop: () => server.stop().then(() => ended) };
   } catch (error) {
-    claim.release();
+    await claim.release();
     throw error;
   }
 }
