@@ -68,6 +68,18 @@ describe.each(ENGINES)('rebuilding the read models while the server runs, on %s'
     await app.signIn(other, person, { scope: 'openid email' }, { declines: ['email'] });
     await app.signOut(other, { client_id: app.registered.clientId });
     await oidc.clientCredentialsGrant(app.config);
+
+    const television = await admin.client({
+      clientType: 'public',
+      redirectUris: [],
+      permissions: {
+        grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'],
+        responseTypes: [],
+        scopes: ['openid'],
+      },
+    });
+    const device = await ClientApp.connect(server, television);
+    await oidc.initiateDeviceAuthorization(device.config, { scope: 'openid' });
   }
 
   const readModels = async () => {
