@@ -48,6 +48,9 @@ export function deviceFlow({
       }
       const message = error && MESSAGES[error.name];
       if (error && !message) {
+        // The library gives the session a new secret now, and fails to save one that never was.
+        const { session } = ctx.oidc;
+        if (session && session.exp === undefined) Object.assign(session, { destroyed: true });
         const requestId = ctx.state.requestId as string;
         const { error: code = 'server_error', error_description } = out ?? {};
         return send(
