@@ -39,7 +39,9 @@ async function main() {
     stopping ??= Promise.all(contenders.map((each) => each.stop())).then(() => database.stop());
     return stopping;
   };
-  process.once('SIGINT', () => stopAll().finally(() => process.exit(130)));
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => stopAll().finally(() => process.exit(1)));
+  }
 
   /** @type {Parameters<typeof differences>[0]} */
   const descriptions = new Map();
