@@ -178,7 +178,12 @@ function serverProcess(place: {
       killed = true;
       const gone = once(child, 'close');
       child.kill(signal);
+      const late = setTimeout(() => {
+        place.hear('{"level":"fatal","msg":"the server would not stop"}\n');
+        child?.kill('SIGKILL');
+      }, STOP_MS);
       await gone;
+      clearTimeout(late);
     },
 
     async restart() {
