@@ -1,12 +1,19 @@
 import type { RecordedEvent } from './event-store.ts';
 
-/** Version of the shapes of facts that this code writes. */
+/** Version of the shapes of facts that this code writes. A field that is added does not raise it. */
 export const SCHEMA_VERSION = 1;
 
 type Upcaster = (event: RecordedEvent) => RecordedEvent;
+type Fields = Readonly<Record<string, unknown>>;
 
 /** From version n to n + 1, by the name of the fact in version n. None so far. */
 const upcasters: Readonly<Record<number, Readonly<Record<string, Upcaster>>>> = {};
+
+/**
+ * Fields that a fact has got since it was first written, with what held before there was the field.
+ * Objects are filled in field by field.
+ */
+const ADDED: Readonly<Record<string, Fields>> = {};
 
 /**
  * Brings an event of an older schema version up to date. Everything that folds or projects sees
@@ -24,5 +31,21 @@ export function upcast(event: RecordedEvent): RecordedEvent {
       `${event.type} at ${event.position} was written in schema version ${event.metadata.schema}`,
     );
   }
-  return current;
+  const added = ADDED[current.type];
+  return added ? { ...current, data: filledIn(current.data as Fields, added) } : current;
+}
+
+/** What an older record holds, with a default for each field it lacks. @example filledIn({ a: 1 }, { b: 2 }) */
+export function filledIn(record: Fields, defaults: Fields): Fields {
+  const filled: Record<string, unknown> = { ...record };
+  for (const [field, fallback] of Object.entries(defaults)) {
+    const value = record[field];
+    if (value === undefined) filled[field] = fallback;
+    else if (isRecord(value) && isRecord(fallback)) filled[field] = filledIn(value, fallback);
+  }
+  return filled;
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -13,6 +13,8 @@ import { createDatabase, type TestDatabase } from './postgres.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const ISSUER_HOST = 'localhost';
+/** Milliseconds after which a server that was told to stop is not going to: SHUTDOWN_TIMEOUT and some. */
+const STOP_MS = 30_000;
 
 export type EngineName = 'postgres' | 'eventstoredb';
 export const ENGINES: readonly EngineName[] = ['postgres', 'eventstoredb'];
