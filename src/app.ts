@@ -28,6 +28,7 @@ import {
 } from './platform/http.ts';
 import { listen } from './platform/listen.ts';
 import { loadMasterKey } from './platform/master-key.ts';
+import { outbound } from './platform/outbound.ts';
 import { connectPostgres } from './platform/postgres.ts';
 import { Secrets } from './platform/secrets.ts';
 import { SubjectKeys } from './platform/subject-keys.ts';
@@ -201,6 +202,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       userCodeLimits: await userCodeLimits(pool, digestOf),
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
+      outbound: outbound(config),
       trustProxy: config.trustProxy,
     });
     await host.refresh();

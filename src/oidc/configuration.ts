@@ -1,4 +1,5 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Outbound } from '../platform/outbound.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
@@ -30,6 +31,8 @@ export interface ConfigurationContext {
   readonly refreshTokenLeeway: number;
   /** Whether all clients push their authorization requests, or only those that are required to. */
   readonly requirePushedRequests: boolean;
+  /** Calls addresses that clients name. */
+  readonly outbound: Outbound;
   /** What changes at run time: a change makes a new provider. */
   readonly catalogue: Catalogue;
 }
@@ -79,6 +82,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     jwks: privateJwks(catalogue.signingKeys, secrets),
     scopes: ofThePerson.map(({ name }) => name),
     claims: Object.fromEntries(ofThePerson.map(({ name, claims }) => [name, [...claims]])),
+    fetch: context.outbound,
     responseTypes: [...RESPONSE_TYPES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     extraClientMetadata: { properties: [POLICY] },

@@ -35,6 +35,23 @@ const flag = z
   .enum(['true', 'false'], 'must be true or false')
   .transform((value) => value === 'true');
 
+/** Words separated by commas, in lower case; none when empty. */
+const commaSeparated = (pattern: RegExp, message: string) =>
+  z
+    .string()
+    .nullable()
+    .transform((value) =>
+      (value ?? '')
+        .toLowerCase()
+        .split(',')
+        .map((word) => word.trim()),
+    )
+    .transform((words) => words.filter((word) => word !== ''))
+    .refine((words) => words.every((word) => pattern.test(word)), message);
+
+/** A host as it is in a URL, with or without a port. */
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/;
+
 // Not URLs to the letter: both may name several hosts, and PostgreSQL's may name none.
 const POSTGRES = /^postgres(ql)?:\/\/\S+$/;
 const EVENTSTORE = /^esdb(\+discover)?:\/\/\S+$/;
@@ -185,6 +202,13 @@ const fields = {
     description:
       'Days that a signing key still verifies after the next one took its place. At least 2: tokens live for a day at most.',
     schema: wholeNumber(2, 3_650),
+  }),
+  allowedPrivateHosts: setting({
+    variable: 'ALLOWED_PRIVATE_HOSTS',
+    default: null,
+    description:
+      'Hosts the server may call although they are not on the public Internet, by `http` as well: `host` or `host:port`, separated by commas. Everywhere else, addresses that clients name are called by `https` and must be public.',
+    schema: commaSeparated(HOST, 'must be hosts, such as keys.internal:8443, separated by commas'),
   }),
   logLevel: setting({
     variable: 'LOG_LEVEL',
