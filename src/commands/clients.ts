@@ -29,6 +29,7 @@ export const GRANT_TYPES = [
   'implicit',
   'password',
   'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const;
 
@@ -48,7 +49,7 @@ const SECRET_PREFIX = 'mun_';
 /** Ids of people start so; a client by such a name could be taken for one (RFC 9700 §4.15). */
 const RESERVED_ID = /^usr_/;
 
-const clientId = z
+export const clientId = z
   .string()
   .regex(/^[A-Za-z0-9._~-]{1,100}$/, 'must be 1 to 100 of the characters A-Z a-z 0-9 . _ ~ -')
   .refine((id) => !RESERVED_ID.test(id), 'must not start with usr_');

@@ -16,7 +16,7 @@ export const ADMIN_RESOURCE = 'urn:muniment:admin';
 export const ADMIN_CLIENT = 'muniment-admin';
 export const DEMO_CLIENT = 'demo';
 
-const ADMIN_ENTITIES = ['clients', 'scopes', 'resources', 'users', 'keys'];
+const ADMIN_ENTITIES = ['clients', 'scopes', 'resources', 'users', 'keys', 'issuers'];
 
 const IDENTITY_SCOPES = [
   { name: 'openid', displayName: 'Your identity', description: 'Sign you in', claims: ['sub'] },

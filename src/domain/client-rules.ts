@@ -9,6 +9,7 @@ interface Rule {
 }
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
@@ -42,6 +43,11 @@ const RULES: readonly Rule[] = [
     field: 'permissions.grantTypes',
     message: 'token-exchange needs a confidential client (RFC 8693 §5)',
     holds: (it) => it.clientType === 'confidential' || !may(it, TOKEN_EXCHANGE),
+  },
+  {
+    field: 'permissions.grantTypes',
+    message: 'jwt-bearer needs a confidential client: who speaks for others must be known',
+    holds: (it) => it.clientType === 'confidential' || !may(it, JWT_BEARER),
   },
   {
     field: 'permissions.grantTypes',
@@ -155,7 +161,9 @@ function withAccessToken(responseType: string): boolean {
 
 /** RFC 6749 §4.4.3: client_credentials issues none; nor do the implicit flow and exchanges here. */
 function issuesRefreshTokens(grantType: string): boolean {
-  return !['refresh_token', 'client_credentials', 'implicit', TOKEN_EXCHANGE].includes(grantType);
+  return !['refresh_token', 'client_credentials', 'implicit', JWT_BEARER, TOKEN_EXCHANGE].includes(
+    grantType,
+  );
 }
 
 /** An https address that no application can claim as its own (RFC 8252 §7.2). */

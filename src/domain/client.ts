@@ -80,7 +80,15 @@ export interface ClientSecret {
   readonly expiresAt: Instant | null;
 }
 
-export interface ClientRegistration extends ClientPresentation {
+export interface PublicKeys {
+  /** Kept here (RFC 7517); null for none. */
+  readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
+  /** Where they are published instead. */
+  readonly jwksUri: string | null;
+}
+
+/** Its public keys are for private_key_jwt and signed requests. */
+export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly clientId: string;
   readonly clientType: ClientType;
   readonly applicationType: ApplicationType;
@@ -91,10 +99,6 @@ export interface ClientRegistration extends ClientPresentation {
   readonly permissions: ClientPermissions;
   readonly requirements: ClientRequirements;
   readonly tokenPolicy: ClientTokenPolicy;
-  /** Public keys for private_key_jwt and signed requests (RFC 7517); null for none. */
-  readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
-  /** Where the client publishes them instead. */
-  readonly jwksUri: string | null;
   readonly subjectType: SubjectType;
   readonly logout: ClientLogout;
   /** Origins whose scripts may call the endpoints (CORS). */
@@ -113,7 +117,7 @@ export type ClientFacts = {
   ClientConsentTypeChanged: { readonly consentType: ConsentType };
   ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
   ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
-  ClientKeysChanged: Pick<ClientRegistration, 'jwks' | 'jwksUri'>;
+  ClientKeysChanged: PublicKeys;
   ClientSubjectTypeChanged: { readonly subjectType: SubjectType };
   ClientLogoutChanged: { readonly logout: ClientLogout };
   ClientAllowedOriginsChanged: { readonly allowedOrigins: readonly string[] };

@@ -20,7 +20,9 @@ export interface GrantTerms {
   /** What was asked for and refused: it is not asked for again under this grant. */
   readonly declined: Allowance;
   /** What the grant rests on: a consent, the client's consent type, or the flow itself. */
-  readonly basis: 'consent' | 'implicit' | 'external' | 'password';
+  readonly basis: 'consent' | 'implicit' | 'external' | 'password' | 'assertion';
+  /** Who spoke for the person, where it rests on an assertion (RFC 7523); null otherwise. */
+  readonly assertedBy: string | null;
 }
 
 type GrantAllowance = Pick<GrantTerms, keyof Allowance | 'declined'>;

@@ -9,6 +9,7 @@ import { session } from './session.ts';
 import { signIns } from './sign-ins.ts';
 import { signingKey } from './signing-key.ts';
 import { clientToken } from './token.ts';
+import { trustedIssuer } from './trusted-issuer.ts';
 import { user } from './user.ts';
 import { username } from './username.ts';
 
@@ -25,4 +26,5 @@ export const deciders = {
   session,
   signingKey,
   signIns,
+  trustedIssuer,
 } as const;

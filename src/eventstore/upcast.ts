@@ -13,7 +13,9 @@ const upcasters: Readonly<Record<number, Readonly<Record<string, Upcaster>>>> = 
  * Fields that a fact has got since it was first written, with what held before there was the field.
  * Objects are filled in field by field.
  */
-const ADDED: Readonly<Record<string, Fields>> = {};
+const ADDED: Readonly<Record<string, Fields>> = {
+  GrantOpened: { assertedBy: null },
+};
 
 /**
  * Brings an event of an older schema version up to date. Everything that folds or projects sees

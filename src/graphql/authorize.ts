@@ -11,7 +11,7 @@ import {
 import { Extensions } from 'type-graphql';
 import type { GraphContext } from './context.ts';
 
-export type AdminEntity = 'clients' | 'scopes' | 'resources' | 'users' | 'keys';
+export type AdminEntity = 'clients' | 'scopes' | 'resources' | 'users' | 'keys' | 'issuers';
 
 /** The scope that allows everything: for operators who set the server up, and in an emergency. */
 export const EVERYTHING = 'admin:*';

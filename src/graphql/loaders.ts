@@ -12,6 +12,7 @@ import { type Revised, readBy } from '../projections/page.ts';
 import type { AnyProjection } from '../projections/projection.ts';
 import { type ScopeRow, type ScopeTextRow, scopes, scopeTexts } from '../projections/scopes.ts';
 import { type SigningKeyRow, signingKeys } from '../projections/signing-keys.ts';
+import { type TrustedIssuerRow, trustedIssuers } from '../projections/trusted-issuers.ts';
 import { type UserRow, users } from '../projections/users.ts';
 import type { Dependencies } from './context.ts';
 
@@ -24,6 +25,7 @@ export interface Loaders {
   readonly apiResources: DataLoader<string, Revised<ApiResourceRow> | null>;
   readonly users: DataLoader<string, Revised<UserRow> | null>;
   readonly signingKeys: DataLoader<string, Revised<SigningKeyRow> | null>;
+  readonly trustedIssuers: DataLoader<string, Revised<TrustedIssuerRow> | null>;
   /** What is sealed about a person; null once they are erased. */
   readonly claims: DataLoader<Pick<UserRow, 'sub' | 'personal'>, SealedClaims | null, string>;
   readonly events: DataLoader<string, RecordedEvent[]>;
@@ -61,6 +63,7 @@ export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders 
     apiResources: one<ApiResourceRow>(apiResources, 'resource_id'),
     users: one<UserRow>(users, 'sub'),
     signingKeys: one<SigningKeyRow>(signingKeys, 'kid'),
+    trustedIssuers: one<TrustedIssuerRow>(trustedIssuers, 'issuer_id'),
     claims: new DataLoader(
       (rows) =>
         Promise.all(

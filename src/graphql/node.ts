@@ -22,6 +22,7 @@ const kinds = {
   ApiResource: { key: 'resource_id', entity: 'resources', loader: 'apiResources' },
   User: { key: 'sub', entity: 'users', loader: 'users' },
   SigningKey: { key: 'kid', entity: 'keys', loader: 'signingKeys' },
+  TrustedIssuer: { key: 'issuer_id', entity: 'issuers', loader: 'trustedIssuers' },
 } as const satisfies Record<string, { key: string; entity: AdminEntity; loader: string }>;
 
 type Kind = keyof typeof kinds;

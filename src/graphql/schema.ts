@@ -11,6 +11,11 @@ import { ScopeResolver } from './scope.ts';
 import { ScopeMutations, ScopePayloadResolver } from './scope-mutations.ts';
 import { SigningKeyResolver } from './signing-key.ts';
 import { SigningKeyMutations, SigningKeyPayloadResolver } from './signing-key-mutations.ts';
+import { TrustedIssuerResolver } from './trusted-issuer.ts';
+import {
+  TrustedIssuerMutations,
+  TrustedIssuerPayloadResolver,
+} from './trusted-issuer-mutations.ts';
 import { UserResolver } from './user.ts';
 import { UserMutations, UserPayloadResolver } from './user-mutations.ts';
 
@@ -32,6 +37,9 @@ const resolvers = [
   SigningKeyResolver,
   SigningKeyPayloadResolver,
   SigningKeyMutations,
+  TrustedIssuerResolver,
+  TrustedIssuerPayloadResolver,
+  TrustedIssuerMutations,
 ] as const;
 
 /** The schema of the Admin API, every field of which checks the scope it declares. */

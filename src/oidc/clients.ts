@@ -12,6 +12,7 @@ export const GRANT_TYPES = [
   'password',
   'refresh_token',
   'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const;
 export const RESPONSE_TYPES = [

@@ -3,6 +3,7 @@ import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
 import { DEVICE_POLL, USER_CODE } from './adapter/device-code.ts';
 import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
+import { ASSERTION_USE } from './grants/jwt-bearer.ts';
 
 /** An OAuth error response (RFC 6749 §5.2) with its HTTP status. */
 export interface OAuthError {
@@ -40,6 +41,9 @@ export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
           'invalid_request_uri',
           'request_uri is invalid, expired, or was already used',
         );
+      }
+      if (error.detail.model === ASSERTION_USE) {
+        return invalid('invalid_grant', 'the assertion was used before');
       }
       if (error.detail.model === DEVICE_POLL) {
         return invalid('slow_down', 'the device polls faster than it was told to');

@@ -25,6 +25,9 @@ export class UnitOfWork {
   /** What a grant opened in this request rests on. */
   grantBasis: GrantTerms['basis'] = 'consent';
 
+  /** Who spoke for the person, where that grant rests on an assertion. */
+  assertedBy: string | null = null;
+
   /** Where the access token made in this request comes from, and who is to hold it. */
   exchange: Pick<IssuedAccessToken, 'exchangedFrom' | 'clientId'> = {
     exchangedFrom: null,

@@ -13,6 +13,7 @@ export interface GrantRow {
   readonly resources: Readonly<Record<string, readonly string[]>>;
   readonly declined: GrantTerms['declined'];
   readonly basis: GrantTerms['basis'];
+  readonly asserted_by: string | null;
   readonly opened_at: Instant;
   readonly revoked_at: Instant | null;
   readonly revocation_reason: RevocationReason | null;
@@ -35,6 +36,7 @@ export const grants: Projection<
     resources: 'jsonb not null',
     declined: 'jsonb not null',
     basis: 'text not null',
+    asserted_by: 'text',
     opened_at: 'timestamptz not null',
     revoked_at: 'timestamptz',
     revocation_reason: 'text',
@@ -53,6 +55,7 @@ export const grants: Projection<
           resources: data.resources,
           declined: data.declined,
           basis: data.basis,
+          asserted_by: data.assertedBy,
           opened_at: at,
           revoked_at: null,
           revocation_reason: null,

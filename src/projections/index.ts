@@ -10,6 +10,7 @@ import { scopes, scopeTexts } from './scopes.ts';
 import { sessionClients, sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
 import { tokens } from './tokens.ts';
+import { trustedIssuers } from './trusted-issuers.ts';
 import { users } from './users.ts';
 
 /** The consistency group that the protocol reads: joined with each other, so one checkpoint for all. */
@@ -27,6 +28,7 @@ export const protocolReadModels = [
   sessions,
   sessionClients,
   signingKeys,
+  trustedIssuers,
 ] as const;
 
 /**

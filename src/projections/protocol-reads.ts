@@ -10,6 +10,7 @@ import type { ScopeRow, ScopeTextRow } from './scopes.ts';
 import type { SessionClientRow, SessionRow } from './sessions.ts';
 import type { SigningKeyRow } from './signing-keys.ts';
 import type { TokenRow } from './tokens.ts';
+import type { TrustedIssuerRow } from './trusted-issuers.ts';
 import type { UserRow } from './users.ts';
 
 export type KnownClient = ClientRow & { readonly secrets: readonly ClientSecretRow[] };
@@ -62,6 +63,7 @@ export class ProtocolReads {
   readonly consent: (consentId: string) => Promise<ConsentRow | undefined>;
   readonly user: (sub: string) => Promise<UserRow | undefined>;
   readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
+  readonly trustedIssuer: (issuerId: string) => Promise<TrustedIssuerRow | undefined>;
   readonly #entry: (key: string) => Promise<(StateEntry & { key: string }) | undefined>;
 
   /** @param around may remember the answers, say for as long as a request lasts */
@@ -112,6 +114,11 @@ export class ProtocolReads {
       'user-by-name',
       'username_digest',
       `select * from ${s}.users where username_digest = any($1)`,
+    );
+    this.trustedIssuer = of(
+      'trusted-issuer',
+      'issuer_id',
+      `select * from ${s}.trusted_issuers where issuer_id = any($1)`,
     );
     this.#entry = of(
       'state-entry',

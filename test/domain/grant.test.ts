@@ -22,6 +22,7 @@ const terms: GrantTerms = {
   resources: { 'https://api.example': ['read'] },
   declined: { scopes: ['address'], claims: [], resources: {} },
   basis: 'consent',
+  assertedBy: null,
 };
 const open = { type: 'OpenGrant', data: terms } as const;
 const opened = { type: 'GrantOpened', data: terms } as const;

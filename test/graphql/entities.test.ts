@@ -299,3 +299,53 @@ describe('users', () => {
     },
   );
 });
+
+describe('trusted issuers', () => {
+  const issuer = 'https://office.example';
+  const terms = {
+    displayName: 'Head office',
+    jwksUri: 'https://office.example/keys',
+    subjectMapping: 'USERNAME',
+    clientIds: ['payroll'],
+    scopes: ['openid'],
+  };
+  const FIELDS = `trustedIssuer { issuer displayName jwksUri subjectMapping clientIds scopes version
+    history { nodes { type } } }`;
+  const trusted = { issuer, ...terms };
+
+  test('trustedIssuerAdd', async () => {
+    const { trustedIssuer } = await mutate('trustedIssuerAdd', { issuer, ...terms }, FIELDS);
+    expect(trustedIssuer).toEqual({
+      ...trusted,
+      version: 1,
+      history: { nodes: [{ type: 'IssuerTrusted' }] },
+    });
+    const { data } = await api.call('{ trustedIssuers { nodes { issuer } } }');
+    expect(data.trustedIssuers.nodes).toEqual([{ issuer }]);
+  });
+
+  test('trustedIssuerTermsChange', async () => {
+    const change = { issuer, ...terms, scopes: ['*'], expectedVersion: 1 };
+    // Every scope: those of this API too, which the caller must hold.
+    const { trustedIssuer } = await mutate('trustedIssuerTermsChange', change, FIELDS);
+    expect(trustedIssuer).toMatchObject({ scopes: ['*'], version: 2 });
+  });
+
+  test.each([
+    ['clientIds', { clientIds: [] }],
+    ['jwks', { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }],
+    ['jwksUri', { jwksUri: 'http://office.example/keys' }],
+    ['jwks', { jwksUri: null }],
+  ])('trustedIssuerAdd names %s as the field to blame', async (field, wrong) => {
+    const input = { issuer: 'urn:other', ...terms, ...wrong };
+    const { userErrors } = await mutate('trustedIssuerAdd', input, 'issuer');
+    expect(userErrors[0].field).toMatch(new RegExp(`^${field}\\b`));
+  });
+
+  test('trustedIssuerRemove', async () => {
+    const gone = await mutate('trustedIssuerRemove', { issuer, reason: 'sold' }, FIELDS);
+    expect(gone).toEqual({ trustedIssuer: null, ...GRANTED });
+    const { data } = await api.call(`{ trustedIssuer(issuer: "${issuer}") { issuer } }`);
+    expect(data.trustedIssuer).toBeNull();
+  });
+});

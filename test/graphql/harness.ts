@@ -171,6 +171,7 @@ export async function openHarness(
                 ...nothing,
                 declined: nothing,
                 basis: 'implicit',
+                assertedBy: null,
               },
             },
             {

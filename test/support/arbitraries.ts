@@ -255,7 +255,8 @@ const wishes: {
       sessionUid: fc.option(name),
       ...terms,
       declined,
-      basis: fc.constantFrom('consent', 'implicit', 'external', 'password'),
+      basis: fc.constantFrom('consent', 'implicit', 'external', 'password', 'assertion'),
+      assertedBy: maybeText,
     }),
     ExtendGrant: record({ ...terms, declined }),
     IssueAuthorizationCode: record(issuedIn(id, 'code')),
@@ -264,7 +265,7 @@ const wishes: {
       ...issuedIn(id, 'access'),
       format,
       audience: maybeText,
-      exchangedFrom: fc.option(digestIn(id, 'access')),
+      exchangedFrom: fc.option(digestIn(id, 'access'), { freq: 2 }),
       clientId: fc.option(name),
     }),
     RevokeAccessToken: record({ digest: digestIn(id, 'access') }),
@@ -355,6 +356,22 @@ const wishes: {
     ActivateSigningKey: record({ now: instant }),
     RetireSigningKey: record({ now: instant, reason: text }),
   }),
+
+  trustedIssuer: (id) => {
+    const trust = {
+      displayName: text,
+      jwks: fc.constantFrom(null, { keys: [{ kty: 'OKP' }] }),
+      jwksUri: fc.constantFrom(null, 'https://issuer.example/keys'),
+      subjectMapping: fc.constantFrom('sub', 'username'),
+      clientIds: names,
+      scopes,
+    };
+    return {
+      TrustIssuer: record({ issuer: fc.constant(`issuer of ${id}`), ...trust }),
+      ChangeIssuerTrustTerms: record(trust),
+      WithdrawIssuerTrust: record({ reason: text }),
+    };
+  },
 };
 
 /** A decider and a wish, seen from outside, when their types no longer matter. */

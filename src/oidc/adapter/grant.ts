@@ -33,6 +33,7 @@ export class GrantAdapter extends ModelAdapter {
         sessionUid: unit.sessionUid ?? null,
         ...allowance,
         basis: unit.grantBasis,
+        assertedBy: unit.assertedBy,
       };
       unit.wish(grant, id, { type: 'OpenGrant', data: terms }, { fresh: true });
     }

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import type { TokenEndpointGrantContext } from 'oidc-provider';
+import type { Outbound } from '../../platform/outbound.ts';
 import type { Catalogue } from '../../projections/catalogue.ts';
 import type { CredentialContext } from '../credentials.ts';
 
@@ -7,6 +8,8 @@ import type { CredentialContext } from '../credentials.ts';
 export interface GrantContext extends CredentialContext {
   readonly provider: Provider;
   readonly issuer: string;
+  /** How addresses that others name are fetched. */
+  readonly outbound: Outbound;
   readonly catalogue: Catalogue;
 }
 

@@ -3,17 +3,12 @@ import { errors } from 'oidc-provider';
 import {
   applyRefreshTokenBindings,
   buildTokenResponse,
-  checkDpopReplay,
-  checkDpopRequired,
-  checkMtlsCert,
   findAccount,
-  resolveRequestedResources,
   shouldIssueRefreshToken,
-  validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
-import { scopeList } from '../adapter/model-adapter.ts';
 import { checkCredentials } from '../credentials.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
+import { openDirectGrant } from './direct-grant.ts';
 import type { ExtensionGrant, GrantContext } from './extension-grant.ts';
 import { text } from './parameters.ts';
 
@@ -35,40 +30,20 @@ export const password: ExtensionGrant = {
     if (client.clientAuthMethod === 'none') {
       throw new errors.UnauthorizedClient('the password grant is for confidential clients');
     }
-    const dPoP = await validateDpop(provider, ctx);
-    checkDpopRequired(provider, ctx, dPoP);
-    const certificate = checkMtlsCert(provider, ctx);
-    const [server, ...others] = await resolveRequestedResources(provider, ctx);
-    if (others.length > 0) throw new errors.InvalidTarget('only a single resource is supported');
-    if (dPoP) await checkDpopReplay(provider, ctx, dPoP, client.clientId);
-    const accountId = await signedIn(context, ctx);
-
-    const scopes = scopeList(text(ctx.oidc.params, 'scope'));
-    const onServer = scopes.filter((each) => server?.scopes.has(each));
-    const ofThePerson = scopes.filter((each) => ctx.oidc.requestParamOIDCScopes.has(each));
-    const grant = new provider.Grant({ accountId, clientId: client.clientId });
-    if (ofThePerson.length > 0) grant.addOIDCScope(ofThePerson.join(' '));
-    if (server && onServer.length > 0) {
-      grant.addResourceScope(server.identifier(), onServer.join(' '));
-    }
-    const unit = currentUnitOfWork();
-    unit.grantBasis = 'password';
-    const grantId = await grant.save();
-
+    currentUnitOfWork().grantBasis = 'password';
     const authTime = Math.floor(Date.now() / 1000);
     const amr = ['pwd'];
-    unit.tokenClaims = { auth_time: authTime, amr };
-    const shared = { accountId, client, grantId, gty: password.name };
-    const accessToken = new provider.AccessToken(shared);
-    if (server) accessToken.resourceServer = server;
-    accessToken.scope = (server ? onServer : ofThePerson).join(' ') || undefined;
-    if (certificate) accessToken.setThumbprint('x5t', certificate);
-    if (dPoP) accessToken.setThumbprint('jkt', dPoP.thumbprint);
-    ctx.oidc.entity('AccessToken', accessToken);
-    const value = await accessToken.save();
+    const claims = { auth_time: authTime, amr };
+    const opened = await openDirectGrant(context, ctx, password.name, async () => ({
+      accountId: await signedIn(context, ctx),
+      claims,
+    }));
 
-    const resource = server?.identifier();
-    const source = { ...shared, amr, authTime, resource, scope: scopes.join(' ') };
+    const { accountId, grantId, accessToken, resource, scopes } = opened;
+    const source = {
+      ...{ accountId, client, grantId, gty: password.name, amr, authTime, resource },
+      scope: scopes.join(' '),
+    };
     let refreshToken: string | undefined;
     if (await shouldIssueRefreshToken(provider, ctx, { ...source, scopes: new Set(scopes) })) {
       const token = new provider.RefreshToken({ ...source, rotations: 0 });
@@ -78,11 +53,9 @@ export const password: ExtensionGrant = {
     }
 
     ctx.body = buildTokenResponse(provider, {
-      accessToken: value,
+      accessToken: opened.value,
       expiresIn: accessToken.expiration,
-      idToken: scopes.includes('openid')
-        ? await idToken(context, ctx, unit.tokenClaims)
-        : undefined,
+      idToken: scopes.includes('openid') ? await idToken(context, ctx, claims) : undefined,
       refreshToken,
       scope: accessToken.scope,
       tokenType: accessToken.tokenType,
