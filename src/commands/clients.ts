@@ -6,43 +6,24 @@ import { DomainError } from '../domain/errors.ts';
 import type { Instant } from '../domain/ids.ts';
 import { act } from '../eventstore/execute.ts';
 import { digest, randomToken } from '../platform/secrets.ts';
-import { type Command, carryOut, expectedVersion, parse } from './command.ts';
+import { certificateSubject } from './certificate-subject.ts';
 import {
-  list,
-  name,
-  optional,
-  origin,
-  orNull,
-  prose,
-  reason,
-  redirectUri,
-  scopeToken,
-  webUri,
-} from './fields.ts';
+  allowedOrigins,
+  authenticationMethod,
+  consentType,
+  logout,
+  permissions,
+  presentation,
+  profile,
+  properties,
+  requirements,
+  subjectType,
+  tokenPolicy,
+  uris,
+} from './client-fields.ts';
+import { type Command, carryOut, expectedVersion, parse } from './command.ts';
+import { name, optional, orNull, reason, webUri } from './fields.ts';
 import { jwks } from './jwks.ts';
-
-/** Grant types a client may be allowed: those the server offers. */
-export const GRANT_TYPES = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-  'implicit',
-  'password',
-  'urn:ietf:params:oauth:grant-type:device_code',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-] as const;
-
-/** OAuth 2.0 Multiple Response Types; bare `token` is never offered (RFC 9700 §2.1.2). */
-export const RESPONSE_TYPES = [
-  'code',
-  'none',
-  'id_token',
-  'id_token token',
-  'code id_token',
-  'code token',
-  'code id_token token',
-] as const;
 
 /** A secret in clear starts so: people and leak scanners recognise it. */
 const SECRET_PREFIX = 'mun_';
@@ -54,76 +35,14 @@ export const clientId = z
   .regex(/^[A-Za-z0-9._~-]{1,100}$/, 'must be 1 to 100 of the characters A-Z a-z 0-9 . _ ~ -')
   .refine((id) => !RESERVED_ID.test(id), 'must not start with usr_');
 
-const seconds = (min: number, max: number) =>
-  orNull(z.int().min(min, `must be at least ${min} s`).max(max, `must be at most ${max} s`));
-
-const MINUTE = 60;
-const DAY = 86_400;
-
-const uris = list(redirectUri);
-
-const presentation = {
-  displayName: name(),
-  clientUri: orNull(webUri),
-  logoUri: orNull(webUri),
-  policyUri: orNull(webUri),
-  tosUri: orNull(webUri),
-};
-
-const permissions = z.object({
-  grantTypes: list(z.enum(GRANT_TYPES, { error: `must be one of ${GRANT_TYPES.join(', ')}` })),
-  responseTypes: list(
-    z.enum(RESPONSE_TYPES, { error: `must be one of ${RESPONSE_TYPES.join(', ')}` }),
-  ),
-  scopes: list(scopeToken, 500),
-});
-
-const requirements = z.object({
-  pkce: optional(z.boolean(), true),
-  pushedAuthorizationRequests: optional(z.boolean(), false),
-  signedRequestObjects: optional(z.boolean(), false),
-  dpop: optional(z.boolean(), false),
-});
-
-const tokenPolicy = z.object({
-  accessTokenFormat: optional(z.enum(['reference', 'jwt']), 'reference'),
-  accessTokenLifetime: seconds(10, DAY),
-  refreshTokenLifetime: seconds(MINUTE, 400 * DAY),
-  authorizationCodeLifetime: seconds(10, 10 * MINUTE),
-  idTokenLifetime: seconds(10, DAY),
-  refreshTokenUsage: optional(z.enum(['one_time', 'reuse']), 'one_time'),
-  refreshTokenAbsoluteLifetime: seconds(MINUTE, 4_000 * DAY),
-});
-
-const subjectType = z.enum(['public', 'pairwise']);
-
-const logout = z.object({
-  backchannelUri: orNull(webUri),
-  frontchannelUri: orNull(webUri),
-  sessionRequired: optional(z.boolean(), false),
-});
-
-const allowedOrigins = list(origin);
-
-const properties = z
-  .record(name(100), prose(4_000))
-  .refine((all) => Object.keys(all).length <= 50, 'must not have more than 50 entries');
-
-const consentType = z.enum(['explicit', 'implicit', 'external', 'systematic']);
-
-const authenticationMethod = z.enum([
-  'none',
-  'client_secret_basic',
-  'client_secret_post',
-  'private_key_jwt',
-]);
-
 const registrationInput = z.object({
   /** A random one when absent. */
   clientId: orNull(clientId),
   clientType: z.enum(['public', 'confidential']),
   applicationType: optional(z.enum(['web', 'native']), 'web'),
   authenticationMethod: orNull(authenticationMethod),
+  certificateSubject,
+  profile: optional(profile, 'none'),
   consentType: optional(consentType, 'explicit'),
   redirectUris: optional(uris, []),
   postLogoutRedirectUris: optional(uris, []),
@@ -141,9 +60,25 @@ const registrationInput = z.object({
 
 export type ClientRegistrationInput = z.input<typeof registrationInput>;
 
+/** What is left out is as the profile wants it. */
+function byProfile(input: ClientRegistrationInput): ClientRegistrationInput {
+  if (input.profile !== 'fapi2') return input;
+  const { requirements, tokenPolicy } = input;
+  return {
+    ...input,
+    requirements: {
+      pushedAuthorizationRequests: true,
+      dpop: !requirements?.certificateBoundTokens,
+      ...requirements,
+    },
+    tokenPolicy: { refreshTokenUsage: 'reuse', ...tokenPolicy },
+  };
+}
+
 /** What is left out takes the safest value that makes a working client. */
 function withDefaults(input: z.output<typeof registrationInput>): ClientRegistration {
-  const keyed = input.jwks || input.jwksUri ? 'private_key_jwt' : 'client_secret_basic';
+  const withKey = input.jwks || input.jwksUri ? 'private_key_jwt' : 'client_secret_basic';
+  const keyed = input.certificateSubject ? 'tls_client_auth' : withKey;
   const interactive = input.redirectUris.length > 0;
   return {
     ...input,
@@ -151,6 +86,7 @@ function withDefaults(input: z.output<typeof registrationInput>): ClientRegistra
     authenticationMethod:
       input.authenticationMethod ?? (input.clientType === 'public' ? 'none' : keyed),
     permissions: input.permissions ?? {
+      endpoints: ['*'],
       grantTypes: interactive ? ['authorization_code'] : ['client_credentials'],
       responseTypes: interactive ? ['code'] : [],
       scopes: interactive ? ['openid'] : [],
@@ -174,7 +110,7 @@ export const registerClient: Command<
   ClientRegistrationInput & { readonly secret?: string },
   ClientWithSecret
 > = async (context, input, envelope) => {
-  const registration = withDefaults(parse(registrationInput, input));
+  const registration = withDefaults(parse(registrationInput, byProfile(input)));
   const { clientId } = registration;
   const wishes: Wish<ClientWishes>[] = [{ type: 'RegisterClient', data: registration }];
   if (!registration.authenticationMethod.startsWith('client_secret_')) {
@@ -307,6 +243,19 @@ export const changeClientAuthenticationMethod = wish(
     data: { authenticationMethod },
   }),
 );
+
+export const changeClientCertificateSubject = wish(
+  z.object({ ...target, certificateSubject }),
+  ({ certificateSubject }) => ({
+    type: 'ChangeClientCertificateSubject',
+    data: { certificateSubject },
+  }),
+);
+
+export const changeClientProfile = wish(z.object({ ...target, profile }), ({ profile }) => ({
+  type: 'ChangeClientProfile',
+  data: { profile },
+}));
 
 export const changeClientKeys = wish(
   z.object({ ...target, jwks, jwksUri: orNull(webUri) }),

@@ -1,7 +1,9 @@
 import type { ClientRegistration } from './client.ts';
+import { PROFILES } from './client-profiles.ts';
 import { DomainError } from './errors.ts';
 
-interface Rule {
+/** What has to hold of a registration as a whole. */
+export interface Rule {
   /** The field to blame when the rule is broken. */
   readonly field: string;
   readonly message: string;
@@ -23,6 +25,16 @@ const RULES: readonly Rule[] = [
     field: 'jwks',
     message: 'private_key_jwt needs the public keys of the client',
     holds: (it) => it.authenticationMethod !== 'private_key_jwt' || hasKeys(it),
+  },
+  {
+    field: 'certificateSubject',
+    message: 'tls_client_auth needs the name in the certificate of the client (RFC 8705 §2.1.2)',
+    holds: (it) => it.authenticationMethod !== 'tls_client_auth' || it.certificateSubject !== null,
+  },
+  {
+    field: 'jwks',
+    message: 'self_signed_tls_client_auth needs a key with its certificate, x5c (RFC 8705 §2.2.2)',
+    holds: (it) => it.authenticationMethod !== 'self_signed_tls_client_auth' || hasCertificates(it),
   },
   {
     field: 'jwks',
@@ -105,12 +117,31 @@ const RULES: readonly Rule[] = [
     holds: (it) => !it.requirements.dpop || !it.permissions.responseTypes.some(withAccessToken),
   },
   {
+    field: 'requirements.dpopNonce',
+    message: 'a nonce goes with DPoP (RFC 9449 §8)',
+    holds: (it) => !it.requirements.dpopNonce || it.requirements.dpop,
+  },
+  {
+    field: 'requirements.certificateBoundTokens',
+    message: 'tokens are bound to a key or to a certificate, not both',
+    holds: (it) => !it.requirements.certificateBoundTokens || !it.requirements.dpop,
+  },
+  {
+    field: 'requirements.certificateBoundTokens',
+    message:
+      'an access token in the authorization response cannot be bound to a certificate (RFC 8705)',
+    holds: (it) =>
+      !it.requirements.certificateBoundTokens ||
+      !it.permissions.responseTypes.some(withAccessToken),
+  },
+  {
     field: 'tokenPolicy.refreshTokenUsage',
     message:
       'a public client rotates its refresh tokens, or binds them to a key (RFC 9700 §4.14.2)',
     holds: (it) =>
       it.clientType === 'confidential' ||
       it.requirements.dpop ||
+      it.requirements.certificateBoundTokens ||
       it.tokenPolicy.refreshTokenUsage === 'one_time',
   },
   {
@@ -134,7 +165,8 @@ const RULES: readonly Rule[] = [
 
 /** @throws DomainError `invalid` for the first rule that is broken */
 export function assertCoherent(registration: ClientRegistration): void {
-  const broken = RULES.find((rule) => !rule.holds(registration));
+  const rules = [...RULES, ...PROFILES[registration.profile]];
+  const broken = rules.find((rule) => !rule.holds(registration));
   if (broken) throw new DomainError('invalid', broken.message, { field: broken.field });
 }
 
@@ -144,6 +176,10 @@ function may(it: ClientRegistration, grantType: string): boolean {
 
 function hasKeys(it: ClientRegistration): boolean {
   return it.jwksUri !== null || (it.jwks?.keys.length ?? 0) > 0;
+}
+
+function hasCertificates(it: ClientRegistration): boolean {
+  return it.jwksUri !== null || (it.jwks?.keys.some(({ x5c }) => Array.isArray(x5c)) ?? false);
 }
 
 function withCode(responseType: string): boolean {

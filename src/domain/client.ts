@@ -9,14 +9,27 @@ export type ApplicationType = 'web' | 'native';
 /** Who agrees that this client may act: the person, nobody (first party), or a decision made elsewhere. */
 export type ConsentType = 'explicit' | 'implicit' | 'external' | 'systematic';
 export type TokenFormat = 'reference' | 'jwt';
-/** RFC 7591 §2 token_endpoint_auth_method, as far as secrets can be kept as digests. */
+/** RFC 7591 §2 and RFC 8705 §2.1.1 token_endpoint_auth_method, as far as secrets can be kept as digests. */
 export type ClientAuthenticationMethod =
   | 'none'
   | 'client_secret_basic'
   | 'client_secret_post'
-  | 'private_key_jwt';
+  | 'private_key_jwt'
+  | 'tls_client_auth'
+  | 'self_signed_tls_client_auth';
+
+/** What in a certificate names the client whose it is (RFC 8705 §2.1.2): one of its names. */
+export interface CertificateSubject {
+  readonly type: 'subject_dn' | 'san_dns' | 'san_uri' | 'san_ip' | 'san_email';
+  readonly value: string;
+}
+
+/** A set of rules that a client keeps to, made by others: OAuth 2.1, or the FAPI 2.0 Security Profile. */
+export type ClientProfile = 'none' | 'oauth2.1' | 'fapi2';
 
 export interface ClientPermissions {
+  /** Endpoints the client may come to; `*` allows every endpoint there is. */
+  readonly endpoints: readonly string[];
   /** Values of grant_type (RFC 6749). */
   readonly grantTypes: readonly string[];
   /** Values of response_type (RFC 6749 §3.1.1). */
@@ -34,6 +47,10 @@ export interface ClientRequirements {
   readonly signedRequestObjects: boolean;
   /** Access tokens are bound to a key of the client (RFC 9449). */
   readonly dpop: boolean;
+  /** Proofs of the key carry a nonce of the server's (RFC 9449 §8). */
+  readonly dpopNonce: boolean;
+  /** Access tokens are bound to a certificate of the client (RFC 8705 §3). */
+  readonly certificateBoundTokens: boolean;
 }
 
 export interface ClientTokenPolicy {
@@ -93,6 +110,9 @@ export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly clientType: ClientType;
   readonly applicationType: ApplicationType;
   readonly authenticationMethod: ClientAuthenticationMethod;
+  /** For tls_client_auth; null for none. */
+  readonly certificateSubject: CertificateSubject | null;
+  readonly profile: ClientProfile;
   readonly consentType: ConsentType;
   readonly redirectUris: readonly string[];
   readonly postLogoutRedirectUris: readonly string[];
@@ -117,6 +137,8 @@ export type ClientFacts = {
   ClientConsentTypeChanged: { readonly consentType: ConsentType };
   ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
   ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
+  ClientCertificateSubjectChanged: Pick<ClientRegistration, 'certificateSubject'>;
+  ClientProfileChanged: { readonly profile: ClientProfile };
   ClientKeysChanged: PublicKeys;
   ClientSubjectTypeChanged: { readonly subjectType: SubjectType };
   ClientLogoutChanged: { readonly logout: ClientLogout };
@@ -139,6 +161,8 @@ export type ClientWishes = {
   ChangeClientConsentType: ClientFacts['ClientConsentTypeChanged'];
   ChangeClientTokenPolicy: ClientFacts['ClientTokenPolicyChanged'];
   ChangeClientAuthenticationMethod: ClientFacts['ClientAuthenticationMethodChanged'];
+  ChangeClientCertificateSubject: ClientFacts['ClientCertificateSubjectChanged'];
+  ChangeClientProfile: ClientFacts['ClientProfileChanged'];
   ChangeClientKeys: ClientFacts['ClientKeysChanged'];
   ChangeClientSubjectType: ClientFacts['ClientSubjectTypeChanged'];
   ChangeClientLogout: ClientFacts['ClientLogoutChanged'];
@@ -174,6 +198,8 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ClientConsentTypeChanged: amend,
     ClientTokenPolicyChanged: amend,
     ClientAuthenticationMethodChanged: amend,
+    ClientCertificateSubjectChanged: amend,
+    ClientProfileChanged: amend,
     ClientKeysChanged: amend,
     ClientSubjectTypeChanged: amend,
     ClientLogoutChanged: amend,
@@ -216,6 +242,9 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientTokenPolicy: (wish, state) => change('ClientTokenPolicyChanged', wish, state),
     ChangeClientAuthenticationMethod: (wish, state) =>
       change('ClientAuthenticationMethodChanged', wish, state),
+    ChangeClientCertificateSubject: (wish, state) =>
+      change('ClientCertificateSubjectChanged', wish, state),
+    ChangeClientProfile: (wish, state) => change('ClientProfileChanged', wish, state),
     ChangeClientKeys: (wish, state) => change('ClientKeysChanged', wish, state),
     ChangeClientSubjectType: (wish, state) => change('ClientSubjectTypeChanged', wish, state),
     ChangeClientLogout: (wish, state) => change('ClientLogoutChanged', wish, state),

@@ -15,6 +15,16 @@ const upcasters: Readonly<Record<number, Readonly<Record<string, Upcaster>>>> = 
  */
 const ADDED: Readonly<Record<string, Fields>> = {
   GrantOpened: { assertedBy: null },
+  ClientRegistered: {
+    certificateSubject: null,
+    profile: 'none',
+    permissions: { endpoints: ['*'] },
+    requirements: { dpopNonce: false, certificateBoundTokens: false },
+  },
+  ClientPermissionsChanged: { permissions: { endpoints: ['*'] } },
+  ClientRequirementsChanged: {
+    requirements: { dpopNonce: false, certificateBoundTokens: false },
+  },
 };
 
 /**

@@ -36,6 +36,8 @@ export const ClientAuthenticationMethod = {
   CLIENT_SECRET_BASIC: 'client_secret_basic',
   CLIENT_SECRET_POST: 'client_secret_post',
   PRIVATE_KEY_JWT: 'private_key_jwt',
+  TLS_CLIENT_AUTH: 'tls_client_auth',
+  SELF_SIGNED_TLS_CLIENT_AUTH: 'self_signed_tls_client_auth',
 } as const satisfies Record<string, domain.ClientAuthenticationMethod>;
 
 registerEnumType(ClientAuthenticationMethod, {
@@ -46,6 +48,51 @@ registerEnumType(ClientAuthenticationMethod, {
     CLIENT_SECRET_BASIC: { description: 'With a secret in the Authorization header.' },
     CLIENT_SECRET_POST: { description: 'With a secret in the form.' },
     PRIVATE_KEY_JWT: { description: 'With an assertion signed by a key of its own (RFC 7523).' },
+    TLS_CLIENT_AUTH: {
+      description: 'With a certificate from an authority that is trusted (RFC 8705 §2.1).',
+    },
+    SELF_SIGNED_TLS_CLIENT_AUTH: {
+      description: 'With a certificate that is among its keys (RFC 8705 §2.2).',
+    },
+  },
+});
+
+export const CertificateSubjectType = {
+  SUBJECT_DN: 'subject_dn',
+  SAN_DNS: 'san_dns',
+  SAN_URI: 'san_uri',
+  SAN_IP: 'san_ip',
+  SAN_EMAIL: 'san_email',
+} as const satisfies Record<string, domain.CertificateSubject['type']>;
+
+registerEnumType(CertificateSubjectType, {
+  name: 'CertificateSubjectType',
+  description: 'Where in a certificate a name stands (RFC 8705 §2.1.2).',
+  valuesConfig: {
+    SUBJECT_DN: { description: 'The subject, a distinguished name.' },
+    SAN_DNS: { description: 'An alternative name that is a host.' },
+    SAN_URI: { description: 'An alternative name that is a URI.' },
+    SAN_IP: { description: 'An alternative name that is an IP address.' },
+    SAN_EMAIL: { description: 'An alternative name that is an e-mail address.' },
+  },
+});
+
+export const ClientProfile = {
+  NONE: 'none',
+  OAUTH_2_1: 'oauth2.1',
+  FAPI_2: 'fapi2',
+} as const satisfies Record<string, domain.ClientProfile>;
+
+registerEnumType(ClientProfile, {
+  name: 'ClientProfile',
+  description: 'A set of rules that a client keeps to; settings that break them are refused.',
+  valuesConfig: {
+    NONE: { description: 'Those that hold for every client.' },
+    OAUTH_2_1: { description: 'OAuth 2.1: PKCE always, code alone, no passwords.' },
+    FAPI_2: {
+      description:
+        'FAPI 2.0 Security Profile: pushed requests, keys or certificates instead of secrets, tokens that are bound to them.',
+    },
   },
 });
 

@@ -1,124 +1,25 @@
-import { Field, InputType, Int } from 'type-graphql';
-import { GRANT_TYPES, RESPONSE_TYPES } from '../commands/clients.ts';
+import { Field, InputType } from 'type-graphql';
 import type * as domain from '../domain/client.ts';
 import {
   ApplicationType,
   ClientAuthenticationMethod,
+  ClientProfile,
   ClientType,
   ConsentType,
-  RefreshTokenUsage,
   SubjectType,
-  TokenFormat,
 } from './client-enums.ts';
+import {
+  CertificateSubjectInput,
+  ClientLogoutInput,
+  ClientPermissionsInput,
+  ClientRequirementsInput,
+  ClientTokenPolicyInput,
+} from './client-part-inputs.ts';
 import { IdempotentInput, VersionedInput } from './mutation.ts';
 import { DateTimeScalar, JsonScalar } from './scalars.ts';
 
 /** Public keys as they arrive; the command looks at each. */
 type Jwks = { keys: Record<string, unknown>[] };
-
-type GrantType = (typeof GRANT_TYPES)[number];
-type ResponseType = (typeof RESPONSE_TYPES)[number];
-
-@InputType({ description: 'What a client may do.' })
-export class ClientPermissionsInput {
-  @Field(() => [String], {
-    description: `Values of grant_type: ${GRANT_TYPES.join(', ')}.`,
-  })
-  readonly grantTypes!: GrantType[];
-
-  @Field(() => [String], { description: `Values of response_type: ${RESPONSE_TYPES.join(', ')}.` })
-  readonly responseTypes!: ResponseType[];
-
-  @Field(() => [String], { description: 'Names of scopes; * stands for every scope there is.' })
-  readonly scopes!: string[];
-}
-
-@InputType({ description: 'What a client must do.' })
-export class ClientRequirementsInput {
-  @Field(() => Boolean, {
-    nullable: true,
-    description: 'Use PKCE with S256 (RFC 7636); true when absent. Public clients must.',
-  })
-  readonly pkce?: boolean | null;
-
-  @Field(() => Boolean, {
-    nullable: true,
-    description: 'Push authorization requests first (RFC 9126); false when absent.',
-  })
-  readonly pushedAuthorizationRequests?: boolean | null;
-
-  @Field(() => Boolean, {
-    nullable: true,
-    description: 'Send authorization requests signed (RFC 9101); false when absent.',
-  })
-  readonly signedRequestObjects?: boolean | null;
-
-  @Field(() => Boolean, {
-    nullable: true,
-    description: 'Bind access tokens to a key of its own (RFC 9449); false when absent.',
-  })
-  readonly dpop?: boolean | null;
-}
-
-@InputType({ description: 'What a client shall be told of the end of a session.' })
-export class ClientLogoutInput {
-  @Field(() => String, {
-    nullable: true,
-    description: 'Where it takes logout tokens (OpenID Connect Back-Channel Logout).',
-  })
-  readonly backchannelUri?: string | null;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'What to load in a frame (OpenID Connect Front-Channel Logout).',
-  })
-  readonly frontchannelUri?: string | null;
-
-  @Field(() => Boolean, {
-    nullable: true,
-    description: 'Whether it needs the session id to be told; false when absent.',
-  })
-  readonly sessionRequired?: boolean | null;
-}
-
-@InputType({
-  description: 'How a client’s tokens are made; null takes the server’s default.',
-})
-export class ClientTokenPolicyInput {
-  @Field(() => TokenFormat, {
-    nullable: true,
-    description: 'Form of access tokens; REFERENCE when absent.',
-  })
-  readonly accessTokenFormat?: domain.TokenFormat | null;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens: 10 s to a day.' })
-  readonly accessTokenLifetime?: number | null;
-
-  @Field(() => Int, {
-    nullable: true,
-    description: 'Lifetime of refresh tokens: 60 s to 400 days.',
-  })
-  readonly refreshTokenLifetime?: number | null;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of codes: 10 s to 600 s.' })
-  readonly authorizationCodeLifetime?: number | null;
-
-  @Field(() => Int, { nullable: true, description: 'Lifetime of ID tokens: 10 s to a day.' })
-  readonly idTokenLifetime?: number | null;
-
-  @Field(() => RefreshTokenUsage, {
-    nullable: true,
-    description: 'What becomes of a redeemed refresh token; ONE_TIME when absent.',
-  })
-  readonly refreshTokenUsage?: domain.ClientTokenPolicy['refreshTokenUsage'] | null;
-
-  @Field(() => Int, {
-    nullable: true,
-    description:
-      'Seconds after the first refresh token of a sign-in from which nothing is refreshed: 60 s to 4000 days.',
-  })
-  readonly refreshTokenAbsoluteLifetime?: number | null;
-}
 
 @InputType({
   description: 'A client to register. What is left out takes the safest value that works.',
@@ -142,9 +43,21 @@ export class ClientRegisterInput extends IdempotentInput {
   @Field(() => ClientAuthenticationMethod, {
     nullable: true,
     description:
-      'How it proves who it is. When absent: NONE for a public client, PRIVATE_KEY_JWT with jwks, else CLIENT_SECRET_BASIC.',
+      'How it proves who it is. When absent: NONE for a public client, TLS_CLIENT_AUTH with certificateSubject, PRIVATE_KEY_JWT with jwks, else CLIENT_SECRET_BASIC.',
   })
   readonly authenticationMethod?: domain.ClientAuthenticationMethod | null;
+
+  @Field(() => CertificateSubjectInput, {
+    nullable: true,
+    description: 'The name by which its certificate is recognised, for TLS_CLIENT_AUTH.',
+  })
+  readonly certificateSubject?: CertificateSubjectInput | null;
+
+  @Field(() => ClientProfile, {
+    nullable: true,
+    description: 'Which rules it keeps to; NONE when absent. What else is absent follows them.',
+  })
+  readonly profile?: domain.ClientProfile | null;
 
   @Field(() => ConsentType, { nullable: true, description: 'Who agrees; EXPLICIT when absent.' })
   readonly consentType?: domain.ConsentType | null;
@@ -293,6 +206,21 @@ export class ClientAuthenticationMethodChangeInput extends ClientInput {
     description: 'How it proves who it is from now on.',
   })
   readonly authenticationMethod!: domain.ClientAuthenticationMethod;
+}
+
+@InputType({ description: 'A new name by which a client’s certificate is recognised.' })
+export class ClientCertificateSubjectChangeInput extends ClientInput {
+  @Field(() => CertificateSubjectInput, {
+    nullable: true,
+    description: 'What it is recognised by from now on; null for nothing.',
+  })
+  readonly certificateSubject?: CertificateSubjectInput | null;
+}
+
+@InputType({ description: 'A new profile of a client.' })
+export class ClientProfileChangeInput extends ClientInput {
+  @Field(() => ClientProfile, { description: 'Which rules it keeps to from now on.' })
+  readonly profile!: domain.ClientProfile;
 }
 
 @InputType({ description: 'New public keys of a client.' })

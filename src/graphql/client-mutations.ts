@@ -170,6 +170,31 @@ export class ClientMutations {
   }
 
   @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
+    description: 'Changes the name by which a client’s certificate is recognised.',
+  })
+  clientCertificateSubjectChange(
+    @Arg('input', () => inputs.ClientCertificateSubjectChangeInput, theInput)
+    input: inputs.ClientCertificateSubjectChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    const command = commands.changeClientCertificateSubject;
+    return change(context, 'clientCertificateSubjectChange', input, command);
+  }
+
+  @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
+    description: 'Changes which rules a client keeps to. Its settings must keep them already.',
+  })
+  clientProfileChange(
+    @Arg('input', () => inputs.ClientProfileChangeInput, theInput)
+    input: inputs.ClientProfileChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    return change(context, 'clientProfileChange', input, commands.changeClientProfile);
+  }
+
+  @Requires('clients', 'write')
   @Mutation(() => ClientPayload, { description: 'Changes a client’s public keys.' })
   clientKeysChange(
     @Arg('input', () => inputs.ClientKeysChangeInput, theInput)

@@ -1,9 +1,14 @@
 import { Field, Int, ObjectType } from 'type-graphql';
-import { RefreshTokenUsage, TokenFormat } from './client-enums.ts';
+import { CertificateSubjectType, RefreshTokenUsage, TokenFormat } from './client-enums.ts';
 import { DateTimeScalar } from './scalars.ts';
 
 @ObjectType({ description: 'What a client may do.' })
 export class ClientPermissions {
+  @Field(() => [String], {
+    description: 'Endpoints it may come to; * stands for every endpoint there is.',
+  })
+  readonly endpoints!: string[];
+
   @Field(() => [String], { description: 'Values of grant_type it may use.' })
   readonly grantTypes!: string[];
 
@@ -29,6 +34,23 @@ export class ClientRequirements {
 
   @Field(() => Boolean, { description: 'Bind access tokens to a key of its own (RFC 9449).' })
   readonly dpop!: boolean;
+
+  @Field(() => Boolean, { description: 'Have a nonce of the server in each proof (RFC 9449 §8).' })
+  readonly dpopNonce!: boolean;
+
+  @Field(() => Boolean, {
+    description: 'Bind access tokens to a certificate of its own (RFC 8705).',
+  })
+  readonly certificateBoundTokens!: boolean;
+}
+
+@ObjectType({ description: 'The name by which a client’s certificate is recognised.' })
+export class CertificateSubject {
+  @Field(() => CertificateSubjectType, { description: 'Where in the certificate it stands.' })
+  readonly type!: string;
+
+  @Field(() => String, { description: 'The name.' })
+  readonly value!: string;
 }
 
 @ObjectType({ description: 'What a client is told of the end of a session.' })

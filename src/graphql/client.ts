@@ -26,11 +26,13 @@ import { Requires } from './authorize.ts';
 import {
   ApplicationType,
   ClientAuthenticationMethod,
+  ClientProfile,
   ClientType,
   ConsentType,
   SubjectType,
 } from './client-enums.ts';
 import {
+  CertificateSubject,
   ClientLogout,
   ClientPermissions,
   ClientRequirements,
@@ -95,6 +97,16 @@ export class Client extends Node {
     description: 'How it proves at the token endpoint who it is.',
   })
   readonly authentication_method!: string;
+
+  @Field(() => CertificateSubject, {
+    name: 'certificateSubject',
+    nullable: true,
+    description: 'The name by which its certificate is recognised, for tls_client_auth.',
+  })
+  readonly certificate_subject!: CertificateSubject | null;
+
+  @Field(() => ClientProfile, { description: 'Which rules it keeps to.' })
+  readonly profile!: string;
 
   @Field(() => ConsentType, { name: 'consentType', description: 'Who agrees that it may act.' })
   readonly consent_type!: string;

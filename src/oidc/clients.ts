@@ -28,7 +28,9 @@ export const RESPONSE_TYPES = [
 /** What oidc-provider carries along of a client beside its own metadata. */
 export interface ClientPolicy {
   readonly secrets: readonly Pick<ClientSecretRow, 'digest' | 'expires_at'>[];
+  readonly profile: ClientRow['profile'];
   readonly consentType: ClientRow['consent_type'];
+  readonly endpoints: readonly string[];
   readonly scopes: readonly string[];
   readonly requirements: ClientRow['requirements'];
   readonly tokenPolicy: ClientRow['token_policy'];
@@ -45,7 +47,9 @@ const NO_SECRET = randomToken();
 export function clientMetadata(row: KnownClient): Record<string, unknown> {
   const policy: ClientPolicy = {
     secrets: row.secrets.map(({ digest, expires_at }) => ({ digest, expires_at })),
+    profile: row.profile,
     consentType: row.consent_type,
+    endpoints: row.permissions.endpoints,
     scopes: row.permissions.scopes,
     requirements: row.requirements,
     tokenPolicy: row.token_policy,
@@ -72,8 +76,15 @@ export function clientMetadata(row: KnownClient): Record<string, unknown> {
     require_pushed_authorization_requests: row.requirements.pushedAuthorizationRequests,
     require_signed_request_object: row.requirements.signedRequestObjects,
     dpop_bound_access_tokens: row.requirements.dpop,
+    tls_client_certificate_bound_access_tokens: row.requirements.certificateBoundTokens,
+    ...certificateName(row),
     [POLICY]: policy,
   });
+}
+
+/** By its own name in the metadata (RFC 8705 §2.1.2), such as `tls_client_auth_san_dns`. */
+function certificateName({ certificate_subject: subject }: KnownClient): Record<string, string> {
+  return subject ? { [`tls_client_auth_${subject.type}`]: subject.value } : {};
 }
 
 export function policyOf(client: Client): ClientPolicy {

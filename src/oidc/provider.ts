@@ -12,6 +12,7 @@ import { interactions } from './interactions.ts';
 import { makeJwtsByPolicy, takeJwts } from './jwt-access-tokens.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
+import { permitEndpoints } from './permitted-endpoints.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { transaction } from './transaction.ts';
 import type { UserCodeLimits } from './user-code-limits.ts';
@@ -69,6 +70,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.proxy = true;
   provider.maxIpsCount = 1;
   compareSecretsByDigest(provider);
+  permitEndpoints(provider);
   makeJwtsByPolicy(provider);
   takeJwts(provider);
   registerExtensionGrants({ ...context, provider });

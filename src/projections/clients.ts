@@ -13,6 +13,8 @@ export interface ClientRow {
   readonly client_type: ClientRegistration['clientType'];
   readonly application_type: ClientRegistration['applicationType'];
   readonly authentication_method: ClientRegistration['authenticationMethod'];
+  readonly certificate_subject: ClientRegistration['certificateSubject'];
+  readonly profile: ClientRegistration['profile'];
   readonly consent_type: ClientRegistration['consentType'];
   readonly redirect_uris: readonly string[];
   readonly post_logout_redirect_uris: readonly string[];
@@ -45,6 +47,8 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     client_type: 'text not null',
     application_type: 'text not null',
     authentication_method: 'text not null',
+    certificate_subject: 'jsonb',
+    profile: 'text not null',
     consent_type: 'text not null',
     redirect_uris: 'jsonb not null',
     post_logout_redirect_uris: 'jsonb not null',
@@ -82,6 +86,8 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientConsentTypeChanged: amend,
     ClientTokenPolicyChanged: amend,
     ClientAuthenticationMethodChanged: amend,
+    ClientCertificateSubjectChanged: amend,
+    ClientProfileChanged: amend,
     ClientKeysChanged: amend,
     ClientSubjectTypeChanged: amend,
     ClientLogoutChanged: amend,
@@ -154,6 +160,8 @@ const columnOf = {
   clientType: 'client_type',
   applicationType: 'application_type',
   authenticationMethod: 'authentication_method',
+  certificateSubject: 'certificate_subject',
+  profile: 'profile',
   consentType: 'consent_type',
   redirectUris: 'redirect_uris',
   postLogoutRedirectUris: 'post_logout_redirect_uris',

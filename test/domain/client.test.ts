@@ -14,12 +14,16 @@ const requirements = {
   pushedAuthorizationRequests: false,
   signedRequestObjects: false,
   dpop: false,
+  dpopNonce: false,
+  certificateBoundTokens: false,
 };
 const web: ClientRegistration = {
   clientId: 'shop',
   clientType: 'confidential',
   applicationType: 'web',
   authenticationMethod: 'client_secret_basic',
+  certificateSubject: null,
+  profile: 'none',
   consentType: 'explicit',
   displayName: 'The shop',
   clientUri: null,
@@ -29,6 +33,7 @@ const web: ClientRegistration = {
   redirectUris: ['https://shop.example/callback'],
   postLogoutRedirectUris: [],
   permissions: {
+    endpoints: ['*'],
     grantTypes: ['authorization_code', 'refresh_token'],
     responseTypes: ['code'],
     scopes: ['openid'],
@@ -54,7 +59,12 @@ const spa: ClientRegistration = { ...web, clientType: 'public', authenticationMe
 const machine: ClientRegistration = {
   ...web,
   redirectUris: [],
-  permissions: { grantTypes: ['client_credentials'], responseTypes: [], scopes: ['orders'] },
+  permissions: {
+    endpoints: ['*'],
+    grantTypes: ['client_credentials'],
+    responseTypes: [],
+    scopes: ['orders'],
+  },
 };
 const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg' }] };
 
@@ -120,6 +130,26 @@ describe('a registration that does not hold together is refused', () => {
       'private_key_jwt with an empty key set',
       'jwks',
       { ...web, authenticationMethod: 'private_key_jwt', jwks: { keys: [] } },
+    ],
+    [
+      'tls_client_auth without a name in the certificate',
+      'certificateSubject',
+      { ...web, authenticationMethod: 'tls_client_auth' },
+    ],
+    [
+      'self_signed_tls_client_auth with keys that have no certificate',
+      'jwks',
+      { ...web, authenticationMethod: 'self_signed_tls_client_auth', jwks },
+    ],
+    [
+      'a nonce without DPoP',
+      'requirements.dpopNonce',
+      { ...web, requirements: { ...requirements, dpopNonce: true } },
+    ],
+    [
+      'tokens bound to a key and to a certificate',
+      'requirements.certificateBoundTokens',
+      { ...web, requirements: { ...requirements, dpop: true, certificateBoundTokens: true } },
     ],
     [
       'a public client with client_credentials',
@@ -479,5 +509,121 @@ describe('disabling, enabling, removing', () => {
 
   test('there is nothing to remove where there was no client', () => {
     given(client).when(remove).thenRefused('not_found', { field: 'clientId' });
+  });
+});
+
+describe('a profile', () => {
+  const change = (profile: ClientRegistration['profile']) =>
+    ({ type: 'ChangeClientProfile', data: { profile } }) as const;
+  const financial: ClientRegistration = {
+    ...web,
+    profile: 'fapi2',
+    authenticationMethod: 'private_key_jwt',
+    jwks,
+    requirements: { ...requirements, pushedAuthorizationRequests: true, dpop: true },
+    tokenPolicy: { ...web.tokenPolicy, refreshTokenUsage: 'reuse' },
+  };
+  const tls: ClientRegistration = {
+    ...financial,
+    authenticationMethod: 'tls_client_auth',
+    certificateSubject: { type: 'san_dns', value: 'shop.example' },
+    requirements: { ...financial.requirements, dpop: false, certificateBoundTokens: true },
+  };
+
+  test('is taken by a client that keeps it, with keys or with certificates', () => {
+    for (const it of [financial, tls, { ...web, profile: 'oauth2.1' } as const]) {
+      given(client, registered({ ...it, profile: 'none' }))
+        .when(change(it.profile))
+        .then({ type: 'ClientProfileChanged', data: { profile: it.profile } });
+    }
+  });
+
+  test('is refused to a client that does not keep it, and names the setting', () => {
+    given(client, registered(web))
+      .when(change('fapi2'))
+      .thenRefused('invalid', { field: 'authenticationMethod' });
+  });
+
+  test('holds settings that break it off afterwards', () => {
+    given(client, registered(financial))
+      .when({
+        type: 'ChangeClientRequirements',
+        data: { requirements: { ...financial.requirements, dpop: false } },
+      })
+      .thenRefused('invalid', { field: 'requirements.dpop' });
+  });
+
+  const grant = (it: ClientRegistration, type: string): ClientRegistration['permissions'] => ({
+    ...it.permissions,
+    grantTypes: [...it.permissions.grantTypes, type],
+  });
+  const front = (it: ClientRegistration): ClientRegistration['permissions'] => ({
+    ...grant(it, 'implicit'),
+    responseTypes: ['code', 'code id_token'],
+  });
+  const modern: ClientRegistration = { ...web, profile: 'oauth2.1' };
+
+  test.each<[string, string, ClientRegistration, Partial<ClientRegistration>]>([
+    ['FAPI 2.0: a public client', 'clientType', financial, { ...spa, profile: 'fapi2' }],
+    [
+      'FAPI 2.0: a secret',
+      'authenticationMethod',
+      financial,
+      { authenticationMethod: 'client_secret_basic' },
+    ],
+    [
+      'FAPI 2.0: requests that are not pushed',
+      'requirements.pushedAuthorizationRequests',
+      financial,
+      { requirements: { ...financial.requirements, pushedAuthorizationRequests: false } },
+    ],
+    [
+      'FAPI 2.0: no PKCE',
+      'requirements.pkce',
+      financial,
+      { requirements: { ...financial.requirements, pkce: false } },
+    ],
+    ['FAPI 2.0: hybrid', 'permissions.responseTypes', financial, { permissions: front(financial) }],
+    [
+      'FAPI 2.0: passwords',
+      'permissions.grantTypes',
+      financial,
+      { permissions: grant(financial, 'password') },
+    ],
+    [
+      'FAPI 2.0: http for a web application',
+      'redirectUris',
+      financial,
+      { redirectUris: ['http://localhost:8080/callback'] },
+    ],
+    [
+      'FAPI 2.0: codes that live for longer',
+      'tokenPolicy.authorizationCodeLifetime',
+      financial,
+      { tokenPolicy: { ...financial.tokenPolicy, authorizationCodeLifetime: 61 } },
+    ],
+    [
+      'FAPI 2.0: rotation',
+      'tokenPolicy.refreshTokenUsage',
+      financial,
+      { tokenPolicy: { ...financial.tokenPolicy, refreshTokenUsage: 'one_time' } },
+    ],
+    [
+      'OAuth 2.1: no PKCE',
+      'requirements.pkce',
+      modern,
+      { requirements: { ...requirements, pkce: false } },
+    ],
+    ['OAuth 2.1: hybrid', 'permissions.responseTypes', modern, { permissions: front(modern) }],
+    [
+      'OAuth 2.1: passwords',
+      'permissions.grantTypes',
+      modern,
+      { permissions: grant(modern, 'password') },
+    ],
+  ])('refuses, by %s', (_, field, it, broken) => {
+    given(client)
+      .when(register({ ...it, ...broken }))
+      .thenRefused('invalid', { field });
   });
 });

@@ -189,13 +189,14 @@ describe('each wish has its mutation', () => {
       'clientPermissionsChange',
       {
         permissions: {
+          endpoints: ['authorization', 'token'],
           grantTypes: ['authorization_code', 'refresh_token'],
           responseTypes: ['code'],
           scopes: ['openid', 'email'],
         },
       },
-      'permissions { scopes }',
-      { permissions: { scopes: ['openid', 'email'] } },
+      'permissions { endpoints scopes }',
+      { permissions: { endpoints: ['authorization', 'token'], scopes: ['openid', 'email'] } },
     ],
     [
       'clientRequirementsChange',
@@ -203,6 +204,15 @@ describe('each wish has its mutation', () => {
       'requirements { pkce }',
       { requirements: { pkce: false } },
     ],
+    [
+      'clientRequirementsChange',
+      { requirements: { pkce: true, dpop: true, dpopNonce: true } },
+      'requirements { pkce dpop dpopNonce certificateBoundTokens }',
+      {
+        requirements: { pkce: true, dpop: true, dpopNonce: true, certificateBoundTokens: false },
+      },
+    ],
+    ['clientProfileChange', { profile: 'OAUTH_2_1' }, 'profile', { profile: 'OAUTH_2_1' }],
     [
       'clientConsentTypeChange',
       { consentType: 'SYSTEMATIC' },
@@ -216,6 +226,12 @@ describe('each wish has its mutation', () => {
       { tokenPolicy: { accessTokenFormat: 'JWT', refreshTokenLifetime: 3600 } },
     ],
     ['clientKeysChange', { jwks: { keys: [KEY] } }, 'jwks', { jwks: { keys: [KEY] } }],
+    [
+      'clientCertificateSubjectChange',
+      { certificateSubject: { type: 'SAN_DNS', value: 'shop.example' } },
+      'certificateSubject { type value }',
+      { certificateSubject: { type: 'SAN_DNS', value: 'shop.example' } },
+    ],
     [
       'clientAuthenticationMethodChange',
       { authenticationMethod: 'PRIVATE_KEY_JWT' },

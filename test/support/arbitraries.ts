@@ -65,10 +65,17 @@ const authenticationMethod = fc.constantFrom(
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
 );
+const certificateSubject = fc.option(
+  record({ type: fc.constantFrom('san_dns', 'san_uri'), value: fc.constant('a.example') }),
+);
+const profile = fc.constantFrom('none', 'oauth2.1', 'fapi2');
 const consentType = fc.constantFrom('explicit', 'implicit', 'external', 'systematic');
 const redirectUris = fc.subarray(['https://a.example', 'https://b.example']);
 const permissions = record({
+  endpoints: fc.subarray(['*', 'token']),
   grantTypes: fc.subarray(['authorization_code', 'refresh_token', 'client_credentials']),
   responseTypes: fc.subarray(['code']),
   scopes,
@@ -78,6 +85,8 @@ const requirements = record({
   pushedAuthorizationRequests: fc.boolean(),
   signedRequestObjects: fc.boolean(),
   dpop: fc.boolean(),
+  dpopNonce: fc.boolean(),
+  certificateBoundTokens: fc.boolean(),
 });
 const logout = record({
   backchannelUri: fc.constantFrom(null, 'https://a.example/logout'),
@@ -112,6 +121,8 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
         clientType: fc.constantFrom('public', 'confidential'),
         applicationType: fc.constantFrom('web', 'native'),
         authenticationMethod,
+        certificateSubject,
+        profile,
         consentType,
         redirectUris,
         postLogoutRedirectUris: redirectUris,
@@ -133,6 +144,7 @@ function coherent(it: ClientRegistration): ClientRegistration {
   return {
     ...it,
     authenticationMethod: open ? 'none' : 'client_secret_basic',
+    profile: 'none',
     redirectUris: ['https://a.example'],
     permissions: {
       ...it.permissions,
@@ -143,6 +155,8 @@ function coherent(it: ClientRegistration): ClientRegistration {
       ...it.requirements,
       pkce: open || it.requirements.pkce,
       signedRequestObjects: false,
+      dpopNonce: it.requirements.dpop && it.requirements.dpopNonce,
+      certificateBoundTokens: !it.requirements.dpop && it.requirements.certificateBoundTokens,
     },
     jwksUri: null,
   };
@@ -166,6 +180,8 @@ const wishes: {
     ChangeClientConsentType: record({ consentType }),
     ChangeClientTokenPolicy: record({ tokenPolicy }),
     ChangeClientAuthenticationMethod: record({ authenticationMethod }),
+    ChangeClientCertificateSubject: record({ certificateSubject }),
+    ChangeClientProfile: record({ profile }),
     ChangeClientKeys: record({ jwks, jwksUri }),
     AddClientSecret: record({
       secretId: name,
