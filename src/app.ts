@@ -11,6 +11,8 @@ import { exclusively, migrateLog, writeState } from './eventstore/postgres-schem
 import { sweepState } from './eventstore/sweep.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
+import { backchannelLogout, logoutConsequences } from './oidc/notices/backchannel-logout.ts';
+import { runCourier } from './oidc/notices/courier.ts';
 import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
@@ -55,7 +57,6 @@ const DEMO_REDIRECT_URI = 'http://localhost:8080/callback';
 export interface Engine {
   readonly pool: pg.Pool;
   readonly store: EventStore;
-  readonly execute: Execute;
   /** About where the log ends, for showing progress. */
   head(): Promise<Position>;
   /** Resolves when the read models show a position; false when that takes too long. */
@@ -129,7 +130,6 @@ export async function openEngine(
   return {
     pool,
     store,
-    execute: executor(store),
     projected,
     head: config.eventStoreUrl
       ? async () => (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0)
@@ -157,14 +157,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   const closing = new AbortController();
   try {
     const { pool, store } = engine;
+    const reads = new ProtocolReads(pool, perRequest);
+    const decided = executor(store, { consequences: logoutConsequences({ reads, secrets }) });
     let refresh = async () => {};
     const execute: Execute = async (...wanted) => {
-      const executed = await engine.execute(...wanted);
+      const executed = await decided(...wanted);
       if (changesCatalogue(executed.writes)) await refresh();
       return executed;
     };
     const subjectKeys = new SubjectKeys(pool, secrets);
-    const reads = new ProtocolReads(pool, perRequest);
     await finishErasures(pool, subjectKeys);
     const policy = {
       rotation: config.keyRotationDays,
@@ -180,6 +181,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       );
     });
 
+    const call = outbound(config);
     const https = config.issuer.startsWith('https:');
     const outer = [
       requestIds(),
@@ -202,7 +204,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       userCodeLimits: await userCodeLimits(pool, digestOf),
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
-      outbound: outbound(config),
+      outbound: call,
       trustProxy: config.trustProxy,
     });
     await host.refresh();
@@ -217,6 +219,22 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     keepSigningKeys(keys, {
       signal: closing.signal,
       failed: (err) => log.error({ err }, 'the signing keys could not be rotated'),
+    });
+
+    const courier = runCourier({
+      pool,
+      execute,
+      secrets,
+      handlers: {
+        backchannel_logout: backchannelLogout({
+          reads,
+          secrets,
+          issuer: config.issuer,
+          outbound: call,
+        }),
+      },
+      signal: closing.signal,
+      failed: (err) => log.error({ err }, 'notices could not be delivered'),
     });
 
     const admin = new Koa();
@@ -249,6 +267,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       async stop() {
         await Promise.all([publicServer.close(), adminServer.close()]);
         closing.abort();
+        await courier;
         await engine.close();
       },
     };

@@ -4,6 +4,7 @@ import { client } from './client.ts';
 import { consent } from './consent.ts';
 import { deviceAuthorization } from './device-authorization.ts';
 import { grant } from './grant.ts';
+import { notice } from './notice.ts';
 import { scope } from './scope.ts';
 import { session } from './session.ts';
 import { signIns } from './sign-ins.ts';
@@ -27,4 +28,5 @@ export const deciders = {
   signingKey,
   signIns,
   trustedIssuer,
+  notice,
 } as const;

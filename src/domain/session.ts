@@ -28,12 +28,22 @@ export type SessionFacts = {
   SessionStarted: SessionStart;
   SessionReauthenticated: Authentication;
   ClientJoinedSession: ClientInSession;
-  /** At a logout that ends only this client's part in the session. */
-  ClientLeftSession: { readonly clientId: string };
-  SessionEnded: { readonly reason: SessionEnd };
+  /** At a logout that ends only this client's part in the session; null where it was not noted. */
+  ClientLeftSession: { readonly clientId: string; readonly sid: string | null };
+  /** With those whose part in it ends now: they may have to be told. */
+  SessionEnded: { readonly reason: SessionEnd; readonly clients: readonly SessionPart[] };
 };
 
-export type SessionEnd = 'signed_out' | 'replaced' | 'administrator' | 'user_disabled';
+/** A session as one client knows it. */
+export type SessionPart = Pick<ClientInSession, 'clientId' | 'sid'>;
+
+export type SessionEnd =
+  | 'signed_out'
+  | 'replaced'
+  | 'expired'
+  | 'administrator'
+  | 'user_disabled'
+  | 'password_changed';
 
 export type SessionWishes = {
   StartSession: SessionStart;
@@ -96,10 +106,15 @@ export const session: Decider<SessionState, SessionWishes, SessionFacts> = {
         known.persistsLogout === wish.persistsLogout;
       return unchanged ? [] : [{ type: 'ClientJoinedSession', data: wish }];
     },
-    LeaveSession: (wish, state) =>
-      own(state.clients, wish.clientId) ? [{ type: 'ClientLeftSession', data: wish }] : [],
-    EndSession: (wish, { status }) =>
-      status === 'active' ? [{ type: 'SessionEnded', data: wish }] : [],
+    LeaveSession({ clientId }, state) {
+      const part = own(state.clients, clientId);
+      return part ? [{ type: 'ClientLeftSession', data: { clientId, sid: part.sid } }] : [];
+    },
+    EndSession({ reason }, { status, clients }) {
+      if (status !== 'active') return [];
+      const parts = Object.values(clients).map(({ clientId, sid }) => ({ clientId, sid }));
+      return [{ type: 'SessionEnded', data: { reason, clients: parts } }];
+    },
   },
 };
 

@@ -84,6 +84,12 @@ export type Execute = (
   state?: readonly StateChange[],
 ) => Promise<Executed>;
 
+/** Technical rows that facts bring about, whoever wished them: written in the commit of the facts. */
+export type Consequences = (
+  writes: readonly StreamWrite[],
+  envelope: Envelope,
+) => Promise<readonly StateChange[]>;
+
 interface Known {
   readonly state: unknown;
   /** Revision of the last event folded; -1 before the first. */
@@ -97,7 +103,10 @@ const MAX_ATTEMPTS = 30;
  * trusted when the append's expected revision confirms it; whatever is not appended (a refusal, a
  * wish already true) is decided on a state read for it.
  */
-export function executor(store: EventStore, options: { remembered?: number } = {}): Execute {
+export function executor(
+  store: EventStore,
+  options: { remembered?: number; consequences?: Consequences } = {},
+): Execute {
   const memory = new LRUCache<string, Known>({ max: options.remembered ?? 10_000 });
 
   async function load(act: Act): Promise<Known> {
@@ -158,7 +167,8 @@ export function executor(store: EventStore, options: { remembered?: number } = {
         ),
       }));
       writes.sort((a, b) => contention(b.expectedRevision) - contention(a.expectedRevision));
-      const rows = refusal ? [] : state;
+      const follows = (await options.consequences?.(writes, envelope)) ?? [];
+      const rows = refusal ? follows : [...state, ...follows];
       let position: Position | null = null;
       if (writes.length > 0 || rows.length > 0) {
         try {

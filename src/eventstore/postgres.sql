@@ -28,6 +28,12 @@ create table if not exists state.entries (
 create index if not exists entries_lookup on state.entries (model, lookup) where lookup is not null;
 create index if not exists entries_expiry on state.entries (expires_at) where expires_at is not null;
 
+-- Wakes the node that delivers what clients are to be told.
+create or replace function state.announce_notice() returns trigger
+language plpgsql as $$ begin perform pg_notify('muniment_notices', ''); return null; end $$;
+create or replace trigger announce_notice after insert on state.entries
+  for each row when (new.model = 'Notice') execute function state.announce_notice();
+
 -- Takes the claims of all requests but the refused; returns those that met a live row of another
 -- owner (`lookup`): who tries again after an unknown outcome meets their own.
 create or replace function state.claim(_changes jsonb, _refused integer[])

@@ -25,6 +25,8 @@ const ADDED: Readonly<Record<string, Fields>> = {
   ClientRequirementsChanged: {
     requirements: { dpopNonce: false, certificateBoundTokens: false },
   },
+  ClientLeftSession: { sid: null },
+  SessionEnded: { clients: [] },
 };
 
 /**

@@ -34,6 +34,7 @@ export interface ClientPolicy {
   readonly scopes: readonly string[];
   readonly requirements: ClientRow['requirements'];
   readonly tokenPolicy: ClientRow['token_policy'];
+  readonly logout: ClientRow['logout'];
   readonly allowedOrigins: readonly string[];
 }
 
@@ -53,6 +54,7 @@ export function clientMetadata(row: KnownClient): Record<string, unknown> {
     scopes: row.permissions.scopes,
     requirements: row.requirements,
     tokenPolicy: row.token_policy,
+    logout: row.logout,
     allowedOrigins: row.allowed_origins,
   };
   const usesSecret = row.authentication_method.startsWith('client_secret');
@@ -89,6 +91,16 @@ function certificateName({ certificate_subject: subject }: KnownClient): Record<
 
 export function policyOf(client: Client): ClientPolicy {
   return client[POLICY] as ClientPolicy;
+}
+
+/** A client that is told of the end of a session has to know the session: its ID tokens hold the `sid`. */
+export function tellSessionIds(provider: Provider): void {
+  Object.assign(provider.Client.prototype, {
+    includeSid(this: Client): boolean {
+      const { backchannelUri, frontchannelUri } = policyOf(this).logout;
+      return backchannelUri !== null || frontchannelUri !== null;
+    },
+  });
 }
 
 /** Makes the provider compare a presented secret with the digests of all that have not expired. */

@@ -63,6 +63,12 @@ export const ROUTES = {
   ...DEVICE_ROUTES,
 };
 
+/** Of logout by either channel, which is our own: the library's is not switched on. */
+const LOGOUT_METADATA = {
+  backchannel_logout_supported: true,
+  backchannel_logout_session_supported: true,
+};
+
 export const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
 
 /** How oidc-provider is set up. What is not switched on here does not exist. */
@@ -83,6 +89,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     scopes: ofThePerson.map(({ name }) => name),
     claims: Object.fromEntries(ofThePerson.map(({ name, claims }) => [name, [...claims]])),
     fetch: context.outbound,
+    discovery: LOGOUT_METADATA,
     responseTypes: [...RESPONSE_TYPES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     extraClientMetadata: { properties: [POLICY] },

@@ -4,7 +4,7 @@ import Provider from 'oidc-provider';
 import type { Logger } from 'pino';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
-import { compareSecretsByDigest } from './clients.ts';
+import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
 import { type ConfigurationContext, configuration } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
 import { registerExtensionGrants } from './grants/index.ts';
@@ -71,6 +71,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.maxIpsCount = 1;
   compareSecretsByDigest(provider);
   permitEndpoints(provider);
+  tellSessionIds(provider);
   makeJwtsByPolicy(provider);
   takeJwts(provider);
   registerExtensionGrants({ ...context, provider });

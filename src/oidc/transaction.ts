@@ -49,8 +49,10 @@ export function transaction(context: TransactionContext): Middleware {
 }
 
 async function commit(context: TransactionContext, ctx: Context, unit: UnitOfWork): Promise<void> {
+  const signedOut = (ctx as KoaContextWithOIDC).oidc?.route === 'end_session_confirm';
+  const reason = signedOut ? 'signed_out' : 'replaced';
   const ended = [...unit.droppedSessions].map(
-    (uid): Act => act(session, uid, [{ type: 'EndSession', data: { reason: 'signed_out' } }]),
+    (uid): Act => act(session, uid, [{ type: 'EndSession', data: { reason } }]),
   );
   const acts = merged([...unit.acts(), ...ended]);
   const state = [...unit.state(), ...keptAnswer(context, ctx, unit)];

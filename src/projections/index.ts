@@ -6,6 +6,7 @@ import { clientSecrets, clients } from './clients.ts';
 import { consents } from './consents.ts';
 import { deviceAuthorizations } from './device-authorizations.ts';
 import { grants } from './grants.ts';
+import { notices } from './notices.ts';
 import { scopes, scopeTexts } from './scopes.ts';
 import { sessionClients, sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
@@ -29,6 +30,7 @@ export const protocolReadModels = [
   sessionClients,
   signingKeys,
   trustedIssuers,
+  notices,
 ] as const;
 
 /**

@@ -27,10 +27,11 @@ const shop: ClientInSession = {
 const join = (data: ClientInSession) => ({ type: 'JoinSession', data }) as const;
 const joined = (data: ClientInSession) => ({ type: 'ClientJoinedSession', data }) as const;
 const leave = (clientId: string) => ({ type: 'LeaveSession', data: { clientId } }) as const;
-const left = (clientId: string) => ({ type: 'ClientLeftSession', data: { clientId } }) as const;
+const left = (clientId: string) =>
+  ({ type: 'ClientLeftSession', data: { clientId, sid: 'sid-1' } }) as const;
 
 const end = { type: 'EndSession', data: { reason: 'signed_out' } } as const;
-const ended = { type: 'SessionEnded', data: { reason: 'signed_out' } } as const;
+const ended = { type: 'SessionEnded', data: { reason: 'signed_out', clients: [] } } as const;
 
 describe('starting', () => {
   test('a session is recorded once', () => {
@@ -122,7 +123,15 @@ describe('ending', () => {
     given(session).when(end).thenNothing();
   });
 
-  test('ends the part of every client', () => {
+  test('ends the part of every client, and tells whose', () => {
+    const bank = { ...shop, clientId: 'bank', sid: 'sid-2' };
+    const clients = [
+      { clientId: 'shop', sid: 'sid-1' },
+      { clientId: 'bank', sid: 'sid-2' },
+    ];
+    given(session, started, joined(shop), joined(bank))
+      .when(end)
+      .then({ type: 'SessionEnded', data: { reason: 'signed_out', clients } });
     given(session, started, joined(shop), ended).when(leave('shop')).thenNothing();
   });
 

@@ -354,6 +354,20 @@ const wishes: {
     };
   },
 
+  notice: () => {
+    const subject = {
+      kind: fc.constant('backchannel_logout' as const),
+      clientId: name,
+      about: name,
+      attempts: fc.integer({ min: 1, max: 3 }),
+    };
+    return {
+      FailNotice: record({ ...subject, error: text, retryAt: fc.option(instant) }),
+      DeliverNotice: record(subject),
+      DropNotice: record({ ...subject, reason: text }),
+    };
+  },
+
   signIns: (id) => ({
     RecordSignInFailure: record({
       usernameDigest: digestIn(id, 'name'),
