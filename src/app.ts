@@ -167,7 +167,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     };
     const subjectKeys = new SubjectKeys(pool, secrets);
     await finishErasures(pool, subjectKeys);
+    const { signingAlgorithms } = config;
     const policy = {
+      algorithms: signingAlgorithms,
       rotation: config.keyRotationDays,
       announcement: config.keyAnnouncementDays,
       retention: config.keyRetentionDays,
@@ -176,7 +178,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await rotateSigningKeys(keys);
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
       return seed(
-        { execute, store, secrets, subjectKeys },
+        { execute, store, secrets, subjectKeys, signingAlgorithms },
         { ...config, demoRedirectUri: config.demo ? DEMO_REDIRECT_URI : null },
       );
     });
@@ -193,6 +195,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const digestOf = (address: string) => secrets.keyedDigest('address', address);
     const host = new ProviderHost({
       issuer: config.issuer,
+      signingAlgorithms,
       reads,
       secrets,
       subjectKeys,
@@ -248,6 +251,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         execute,
         secrets,
         subjectKeys,
+        signingAlgorithms,
         issuer: config.issuer,
         async waitFor(position) {
           if (!(await engine.projected(position))) throw new Error('not projected in time');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { signingAlgorithm } from './algorithms.ts';
 import {
   list,
   name,
@@ -87,6 +88,7 @@ export const requirements = z.object({
 
 export const tokenPolicy = z.object({
   accessTokenFormat: optional(z.enum(['reference', 'jwt']), 'reference'),
+  accessTokenSigningAlg: orNull(signingAlgorithm),
   accessTokenLifetime: seconds(10, DAY),
   refreshTokenLifetime: seconds(MINUTE, 400 * DAY),
   authorizationCodeLifetime: seconds(10, 10 * MINUTE),

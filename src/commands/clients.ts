@@ -6,6 +6,7 @@ import { DomainError } from '../domain/errors.ts';
 import type { Instant } from '../domain/ids.ts';
 import { act } from '../eventstore/execute.ts';
 import { digest, randomToken } from '../platform/secrets.ts';
+import { assertKept, type NamesAlgorithms, responseProtection } from './algorithms.ts';
 import { certificateSubject } from './certificate-subject.ts';
 import {
   allowedOrigins,
@@ -49,6 +50,7 @@ const registrationInput = z.object({
   permissions: orNull(permissions),
   requirements: optional(requirements, requirements.parse({})),
   tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
+  responseProtection: optional(responseProtection, responseProtection.parse({})),
   jwks,
   jwksUri: orNull(webUri),
   subjectType: optional(subjectType, 'public'),
@@ -111,6 +113,7 @@ export const registerClient: Command<
   ClientWithSecret
 > = async (context, input, envelope) => {
   const registration = withDefaults(parse(registrationInput, byProfile(input)));
+  assertKept(context, registration);
   const { clientId } = registration;
   const wishes: Wish<ClientWishes>[] = [{ type: 'RegisterClient', data: registration }];
   if (!registration.authenticationMethod.startsWith('client_secret_')) {
@@ -181,13 +184,19 @@ function makeSecret(
   };
 }
 
+interface Target {
+  readonly clientId: string;
+  readonly expectedVersion?: number;
+}
+
 /** A command that puts one wish to a client that is there. */
-function wish<Output extends { clientId: string; expectedVersion?: number }, Input>(
+function wish<Output extends Target & NamesAlgorithms, Input>(
   schema: z.ZodType<Output, Input>,
   make: (input: Output) => Wish<ClientWishes>,
 ): Command<Input, { clientId: string }> {
   return async (context, raw, envelope) => {
     const input = parse(schema, raw);
+    assertKept(context, input);
     const acts = [act(client, input.clientId, [make(input)], input)];
     return carryOut(context, acts, envelope, { clientId: input.clientId });
   };
@@ -234,6 +243,14 @@ export const changeClientConsentType = wish(
 export const changeClientTokenPolicy = wish(
   z.object({ ...target, tokenPolicy }),
   ({ tokenPolicy }) => ({ type: 'ChangeClientTokenPolicy', data: { tokenPolicy } }),
+);
+
+export const changeClientResponseProtection = wish(
+  z.object({ ...target, responseProtection }),
+  ({ responseProtection }) => ({
+    type: 'ChangeClientResponseProtection',
+    data: { responseProtection },
+  }),
 );
 
 export const changeClientAuthenticationMethod = wish(

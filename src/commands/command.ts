@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DomainError } from '../domain/errors.ts';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Envelope, EventStore, Position, StateChange } from '../eventstore/event-store.ts';
 import type { Act, Execute } from '../eventstore/execute.ts';
 import type { Secrets } from '../platform/secrets.ts';
@@ -11,6 +12,8 @@ export interface CommandContext {
   readonly store: Pick<EventStore, 'read'>;
   readonly secrets: Secrets;
   readonly subjectKeys: Pick<SubjectKeys, 'seal' | 'open' | 'destroy'>;
+  /** Those that keys are kept for. */
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
   /** Technical rows for the command's own commit: an idempotency key claims one. */
   readonly alongside?: (result: object, acts: readonly Act[]) => readonly StateChange[];
 }

@@ -2,9 +2,10 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
 import { DomainError } from '../domain/errors.ts';
 import type { Instant } from '../domain/ids.ts';
-import { SIGNING_ALGORITHMS, signingKey } from '../domain/signing-key.ts';
+import { signingKey } from '../domain/signing-key.ts';
 import { type Act, act } from '../eventstore/execute.ts';
 import type { Secrets } from '../platform/secrets.ts';
+import { assertKept, signingAlgorithm } from './algorithms.ts';
 import { type Command, carryOut, expectedVersion, parse } from './command.ts';
 import { name, optional, reason } from './fields.ts';
 
@@ -68,9 +69,7 @@ function activation(now: Instant) {
 }
 
 const rotation = z.object({
-  alg: z
-    .string()
-    .pipe(z.enum(SIGNING_ALGORITHMS, `must be one of ${SIGNING_ALGORITHMS.join(', ')}`)),
+  alg: z.string().pipe(signingAlgorithm),
   emergency: optional(z.boolean(), false),
 });
 
@@ -85,6 +84,7 @@ export function rotateSigningKey(
 ): Command<z.input<typeof rotation>, { kid: string }> {
   return async (context, raw, envelope) => {
     const { alg, emergency } = parse(rotation, raw);
+    assertKept(context, { alg });
     const former = live.filter((key) => key.alg === alg);
     const announced = former.find(({ activated_at }) => activated_at === null);
     if (announced && !emergency) {

@@ -2,10 +2,13 @@ import type { TokenFormat } from './client.ts';
 import type { Decider } from './decider.ts';
 import { same } from './decider.ts';
 import { DomainError } from './errors.ts';
+import type { SigningAlgorithm } from './signing-key.ts';
 
 /** How access tokens for a resource are made; null leaves the choice to the client or the server. */
 export interface ApiResourceTokenPolicy {
   readonly accessTokenFormat: TokenFormat | null;
+  /** What JWTs are signed with. */
+  readonly accessTokenSigningAlg: SigningAlgorithm | null;
   /** Seconds. */
   readonly accessTokenLifetime: number | null;
 }

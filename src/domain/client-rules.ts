@@ -1,5 +1,6 @@
 import type { ClientRegistration } from './client.ts';
 import { PROFILES } from './client-profiles.ts';
+import { encryptionKey } from './encryption.ts';
 import { DomainError } from './errors.ts';
 
 /** What has to hold of a registration as a whole. */
@@ -13,6 +14,9 @@ export interface Rule {
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+/** What a client is told by a JWT, and the names of its settings. */
+const RESPONSES = ['idToken', 'userinfo', 'introspection', 'authorization'] as const;
 
 /** Rules that span fields (OAuth 2.1, RFC 9700); the form of each value is checked at the edge. */
 const RULES: readonly Rule[] = [
@@ -161,6 +165,16 @@ const RULES: readonly Rule[] = [
     message: 'refresh_token needs a grant type that can issue one',
     holds: (it) => !may(it, 'refresh_token') || it.permissions.grantTypes.some(issuesRefreshTokens),
   },
+  ...RESPONSES.map(
+    (response): Rule => ({
+      field: `responseProtection.${response}.encryptionAlg`,
+      message: 'encryption needs a public key of the client that is made for the algorithm',
+      holds: ({ responseProtection, jwks, jwksUri }) => {
+        const { encryptionAlg } = responseProtection[response];
+        return encryptionAlg === null || jwksUri !== null || !!encryptionKey(jwks, encryptionAlg);
+      },
+    }),
+  ),
 ];
 
 /** @throws DomainError `invalid` for the first rule that is broken */

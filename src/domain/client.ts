@@ -1,8 +1,10 @@
+import type { ClientResponseProtection } from './client-responses.ts';
 import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
 import { same } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant } from './ids.ts';
+import type { SigningAlgorithm } from './signing-key.ts';
 
 export type ClientType = 'public' | 'confidential';
 export type ApplicationType = 'web' | 'native';
@@ -55,6 +57,8 @@ export interface ClientRequirements {
 
 export interface ClientTokenPolicy {
   readonly accessTokenFormat: TokenFormat;
+  /** What its JWT access tokens are signed with; null takes the server's default. */
+  readonly accessTokenSigningAlg: SigningAlgorithm | null;
   /** Lifetimes in seconds; null takes the server's default. */
   readonly accessTokenLifetime: number | null;
   readonly refreshTokenLifetime: number | null;
@@ -104,7 +108,7 @@ export interface PublicKeys {
   readonly jwksUri: string | null;
 }
 
-/** Its public keys are for private_key_jwt and signed requests. */
+/** Its public keys are for private_key_jwt, signed requests, and what is encrypted to it. */
 export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly clientId: string;
   readonly clientType: ClientType;
@@ -119,6 +123,7 @@ export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly permissions: ClientPermissions;
   readonly requirements: ClientRequirements;
   readonly tokenPolicy: ClientTokenPolicy;
+  readonly responseProtection: ClientResponseProtection;
   readonly subjectType: SubjectType;
   readonly logout: ClientLogout;
   /** Origins whose scripts may call the endpoints (CORS). */
@@ -136,6 +141,7 @@ export type ClientFacts = {
   ClientRequirementsChanged: { readonly requirements: ClientRequirements };
   ClientConsentTypeChanged: { readonly consentType: ConsentType };
   ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
+  ClientResponseProtectionChanged: Pick<ClientRegistration, 'responseProtection'>;
   ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
   ClientCertificateSubjectChanged: Pick<ClientRegistration, 'certificateSubject'>;
   ClientProfileChanged: { readonly profile: ClientProfile };
@@ -160,6 +166,7 @@ export type ClientWishes = {
   ChangeClientRequirements: ClientFacts['ClientRequirementsChanged'];
   ChangeClientConsentType: ClientFacts['ClientConsentTypeChanged'];
   ChangeClientTokenPolicy: ClientFacts['ClientTokenPolicyChanged'];
+  ChangeClientResponseProtection: ClientFacts['ClientResponseProtectionChanged'];
   ChangeClientAuthenticationMethod: ClientFacts['ClientAuthenticationMethodChanged'];
   ChangeClientCertificateSubject: ClientFacts['ClientCertificateSubjectChanged'];
   ChangeClientProfile: ClientFacts['ClientProfileChanged'];
@@ -197,6 +204,7 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ClientRequirementsChanged: amend,
     ClientConsentTypeChanged: amend,
     ClientTokenPolicyChanged: amend,
+    ClientResponseProtectionChanged: amend,
     ClientAuthenticationMethodChanged: amend,
     ClientCertificateSubjectChanged: amend,
     ClientProfileChanged: amend,
@@ -240,6 +248,8 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientRequirements: (wish, state) => change('ClientRequirementsChanged', wish, state),
     ChangeClientConsentType: (wish, state) => change('ClientConsentTypeChanged', wish, state),
     ChangeClientTokenPolicy: (wish, state) => change('ClientTokenPolicyChanged', wish, state),
+    ChangeClientResponseProtection: (wish, state) =>
+      change('ClientResponseProtectionChanged', wish, state),
     ChangeClientAuthenticationMethod: (wish, state) =>
       change('ClientAuthenticationMethodChanged', wish, state),
     ChangeClientCertificateSubject: (wish, state) =>

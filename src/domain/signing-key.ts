@@ -2,8 +2,21 @@ import type { Decider } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Instant, Sealed } from './ids.ts';
 
-/** JWS algorithms this server signs with; the first is what clients expect that say nothing. */
-export const SIGNING_ALGORITHMS = ['RS256', 'ES256'] as const;
+/** JWS algorithms this server can sign with (RFC 7518, RFC 8037, RFC 9864, RFC 9964). */
+export const SIGNING_ALGORITHMS = [
+  'RS256',
+  'PS256',
+  'ES256',
+  'ES384',
+  'ES512',
+  'Ed25519',
+  'EdDSA',
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87',
+] as const;
+
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 export interface SigningKey {
   readonly kid: string;

@@ -1,3 +1,4 @@
+import { PROTECTED_BY_DEFAULT } from '../domain/client-responses.ts';
 import type { RecordedEvent } from './event-store.ts';
 
 /** Version of the shapes of facts that this code writes. A field that is added does not raise it. */
@@ -15,16 +16,21 @@ const upcasters: Readonly<Record<number, Readonly<Record<string, Upcaster>>>> = 
  */
 const ADDED: Readonly<Record<string, Fields>> = {
   GrantOpened: { assertedBy: null },
+  ApiResourceDefined: { tokenPolicy: { accessTokenSigningAlg: null } },
+  ApiResourceTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientRegistered: {
     certificateSubject: null,
     profile: 'none',
     permissions: { endpoints: ['*'] },
     requirements: { dpopNonce: false, certificateBoundTokens: false },
+    tokenPolicy: { accessTokenSigningAlg: null },
+    responseProtection: PROTECTED_BY_DEFAULT,
   },
   ClientPermissionsChanged: { permissions: { endpoints: ['*'] } },
   ClientRequirementsChanged: {
     requirements: { dpopNonce: false, certificateBoundTokens: false },
   },
+  ClientTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientLeftSession: { sid: null },
   SessionEnded: { clients: [] },
 };

@@ -14,6 +14,7 @@ import * as commands from '../commands/api-resources.ts';
 import type { Command } from '../commands/command.ts';
 import { ADMIN_RESOURCE } from '../commands/seed.ts';
 import type { TokenFormat as Format } from '../domain/client.ts';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { digest } from '../platform/secrets.ts';
 import { ApiResource } from './api-resource.ts';
 import { demand, EVERYTHING, Requires } from './authorize.ts';
@@ -28,6 +29,12 @@ import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './m
 export class ApiResourceTokenPolicyInput {
   @Field(() => TokenFormat, { nullable: true, description: 'Form of the access tokens.' })
   readonly accessTokenFormat?: Format | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'JWS algorithm of those that are JWTs, one of those the server keeps keys for.',
+  })
+  readonly accessTokenSigningAlg?: SigningAlgorithm | null;
 
   @Field(() => Int, { nullable: true, description: 'Their lifetime: 10 s to a day.' })
   readonly accessTokenLifetime?: number | null;

@@ -47,6 +47,9 @@ export class ApiResourceTokenPolicy {
   @Field(() => TokenFormat, { nullable: true, description: 'Form of the access tokens.' })
   readonly accessTokenFormat!: string | null;
 
+  @Field(() => String, { nullable: true, description: 'JWS algorithm of those that are JWTs.' })
+  readonly accessTokenSigningAlg!: string | null;
+
   @Field(() => Int, { nullable: true, description: 'Lifetime of the access tokens in seconds.' })
   readonly accessTokenLifetime!: number | null;
 }

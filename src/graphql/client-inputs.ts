@@ -15,6 +15,7 @@ import {
   ClientRequirementsInput,
   ClientTokenPolicyInput,
 } from './client-part-inputs.ts';
+import { ClientResponseProtectionInput } from './client-responses.ts';
 import { IdempotentInput, VersionedInput } from './mutation.ts';
 import { DateTimeScalar, JsonScalar } from './scalars.ts';
 
@@ -91,9 +92,16 @@ export class ClientRegisterInput extends IdempotentInput {
   })
   readonly tokenPolicy?: ClientTokenPolicyInput | null;
 
+  @Field(() => ClientResponseProtectionInput, {
+    nullable: true,
+    description: 'How what it is told is signed and encrypted; the server’s defaults when absent.',
+  })
+  readonly responseProtection?: ClientResponseProtectionInput | null;
+
   @Field(() => JsonScalar, {
     nullable: true,
-    description: 'Its public keys as a JWK Set (RFC 7517), for PRIVATE_KEY_JWT.',
+    description:
+      'Its public keys as a JWK Set (RFC 7517): what it signs, and what is encrypted to it.',
   })
   readonly jwks?: Jwks | null;
 
@@ -198,6 +206,12 @@ export class ClientConsentTypeChangeInput extends ClientInput {
 export class ClientTokenPolicyChangeInput extends ClientInput {
   @Field(() => ClientTokenPolicyInput, { description: 'How its tokens are made from now on.' })
   readonly tokenPolicy!: ClientTokenPolicyInput;
+}
+
+@InputType({ description: 'A new protection of what a client is told.' })
+export class ClientResponseProtectionChangeInput extends ClientInput {
+  @Field(() => ClientResponseProtectionInput, { description: 'All of it.' })
+  readonly responseProtection!: ClientResponseProtectionInput;
 }
 
 @InputType({ description: 'A new authentication method of a client.' })

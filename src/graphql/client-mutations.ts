@@ -159,6 +159,19 @@ export class ClientMutations {
   }
 
   @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
+    description: 'Changes how what a client is told is signed and encrypted.',
+  })
+  clientResponseProtectionChange(
+    @Arg('input', () => inputs.ClientResponseProtectionChangeInput, theInput)
+    input: inputs.ClientResponseProtectionChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    const command = commands.changeClientResponseProtection;
+    return change(context, 'clientResponseProtectionChange', input, command);
+  }
+
+  @Requires('clients', 'write')
   @Mutation(() => ClientPayload, { description: 'Changes how a client proves who it is.' })
   clientAuthenticationMethodChange(
     @Arg('input', () => inputs.ClientAuthenticationMethodChangeInput, theInput)

@@ -1,6 +1,7 @@
 import { Field, InputType, Int } from 'type-graphql';
 import { ENDPOINTS, GRANT_TYPES, RESPONSE_TYPES } from '../commands/client-fields.ts';
 import type * as domain from '../domain/client.ts';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { CertificateSubjectType, RefreshTokenUsage, TokenFormat } from './client-enums.ts';
 
 type Endpoint = (typeof ENDPOINTS)[number];
@@ -105,6 +106,13 @@ export class ClientTokenPolicyInput {
     description: 'Form of access tokens; REFERENCE when absent.',
   })
   readonly accessTokenFormat?: domain.TokenFormat | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'JWS algorithm of JWT access tokens, one of those the server keeps keys for; its default when absent.',
+  })
+  readonly accessTokenSigningAlg?: SigningAlgorithm | null;
 
   @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens: 10 s to a day.' })
   readonly accessTokenLifetime?: number | null;

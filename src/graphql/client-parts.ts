@@ -76,6 +76,12 @@ export class ClientTokenPolicy {
   @Field(() => TokenFormat, { description: 'Form of its access tokens.' })
   readonly accessTokenFormat!: string;
 
+  @Field(() => String, {
+    nullable: true,
+    description: 'JWS algorithm of its JWT access tokens.',
+  })
+  readonly accessTokenSigningAlg!: string | null;
+
   @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens in seconds.' })
   readonly accessTokenLifetime!: number | null;
 

@@ -39,6 +39,7 @@ import {
   ClientSecret,
   ClientTokenPolicy,
 } from './client-parts.ts';
+import { ClientResponseProtection } from './client-responses.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
 import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
@@ -132,9 +133,16 @@ export class Client extends Node {
   @Field(() => ClientTokenPolicy, { name: 'tokenPolicy', description: 'How its tokens are made.' })
   readonly token_policy!: ClientTokenPolicy;
 
+  @Field(() => ClientResponseProtection, {
+    name: 'responseProtection',
+    description: 'How what it is told is signed and encrypted.',
+  })
+  readonly response_protection!: ClientResponseProtection;
+
   @Field(() => JsonScalar, {
     nullable: true,
-    description: 'Its public keys (RFC 7517), for private_key_jwt.',
+    description:
+      'Its public keys (RFC 7517): of what it signs, and to which is encrypted what it is told.',
   })
   readonly jwks!: unknown;
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Envelope, EventStore, Position } from '../eventstore/event-store.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
@@ -16,6 +17,7 @@ export interface Dependencies {
   readonly execute: Execute;
   readonly secrets: Secrets;
   readonly subjectKeys: SubjectKeys;
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
   readonly issuer: string;
   /** Resolves once the read models show the position, or rejects when that takes too long. */
   readonly waitFor: (position: Position) => Promise<void>;

@@ -76,7 +76,7 @@ async function granted<Input extends IdempotentInput, Result extends object>(
   context: GraphContext,
   { mutation, input, command, again }: Wished<Input, Result>,
 ): Promise<Result & Done> {
-  const { execute, store, secrets, subjectKeys } = context;
+  const { execute, store, secrets, subjectKeys, signingAlgorithms } = context;
   const once = onceOnly(context, mutation, input);
 
   async function recalled(): Promise<(Result & Done) | undefined> {
@@ -91,7 +91,7 @@ async function granted<Input extends IdempotentInput, Result extends object>(
   if (known) return known;
   try {
     return await command(
-      { execute, store, secrets, subjectKeys, alongside: once?.claim },
+      { execute, store, secrets, subjectKeys, signingAlgorithms, alongside: once?.claim },
       input,
       envelopeOf(context),
     );

@@ -18,7 +18,7 @@ import { SigningKey } from './signing-key.ts';
 
 @InputType({ description: 'An algorithm whose next key shall sign.' })
 export class SigningKeyRotateInput extends IdempotentInput {
-  @Field(() => String, { description: 'JWS algorithm: RS256 or ES256.' })
+  @Field(() => String, { description: 'JWS algorithm, one of those the server keeps keys for.' })
   readonly alg!: string;
 
   @Field(() => Boolean, {

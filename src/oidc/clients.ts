@@ -1,8 +1,10 @@
 import type Provider from 'oidc-provider';
 import type { Client } from 'oidc-provider';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { digest, equals, randomToken } from '../platform/secrets.ts';
 import type { ClientRow, ClientSecretRow } from '../projections/clients.ts';
 import type { KnownClient } from '../projections/protocol-reads.ts';
+import { responseMetadata } from './response-protection.ts';
 
 /** The grant types this server answers; others a client may have been given have no effect. */
 export const GRANT_TYPES = [
@@ -44,8 +46,14 @@ export const POLICY = 'urn:muniment:policy';
 /** oidc-provider wants a secret in the metadata of such clients; ours are digests, so none matches this. */
 const NO_SECRET = randomToken();
 
-/** The client's metadata (RFC 7591 §2) from its row, cut to what this server can do. */
-export function clientMetadata(row: KnownClient): Record<string, unknown> {
+/**
+ * The client's metadata (RFC 7591 §2) from its row, cut to what this server can do.
+ * @param signingAlgorithms those that keys are kept for
+ */
+export function clientMetadata(
+  row: KnownClient,
+  signingAlgorithms: readonly SigningAlgorithm[],
+): Record<string, unknown> {
   const policy: ClientPolicy = {
     secrets: row.secrets.map(({ digest, expires_at }) => ({ digest, expires_at })),
     profile: row.profile,
@@ -80,6 +88,7 @@ export function clientMetadata(row: KnownClient): Record<string, unknown> {
     dpop_bound_access_tokens: row.requirements.dpop,
     tls_client_certificate_bound_access_tokens: row.requirements.certificateBoundTokens,
     ...certificateName(row),
+    ...responseMetadata(row.response_protection, signingAlgorithms),
     [POLICY]: policy,
   });
 }

@@ -1,4 +1,5 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Outbound } from '../platform/outbound.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
@@ -12,17 +13,20 @@ import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
 import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
-import { privateJwks, SIGNING_ALGORITHMS } from './jwks.ts';
+import { privateJwks } from './jwks.ts';
 import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
 import { refreshTokenTtl, rotateRefreshToken } from './refresh-tokens.ts';
 import { defaultResource, resourceServer } from './resources.ts';
+import { responseAlgorithms, responseDefaults } from './response-protection.ts';
 import { pairwiseSubject } from './subjects.ts';
 
 export interface ConfigurationContext {
   readonly issuer: string;
+  /** Those that keys are kept for; the first signs what says nothing else. */
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
   readonly reads: ProtocolReads;
   readonly secrets: Secrets;
   readonly subjectKeys: SubjectKeys;
@@ -73,7 +77,7 @@ export const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as con
 
 /** How oidc-provider is set up. What is not switched on here does not exist. */
 export function configuration(context: ConfigurationContext): Configuration {
-  const { issuer, reads, secrets, pages, catalogue } = context;
+  const { issuer, reads, secrets, pages, catalogue, signingAlgorithms } = context;
   const ofThePerson = [...catalogue.scopes.values()].filter(
     ({ resources }) => resources.length === 0,
   );
@@ -131,10 +135,9 @@ export function configuration(context: ConfigurationContext): Configuration {
       Interaction: LIFETIMES.interaction,
       Grant: LIFETIMES.grant,
     },
+    clientDefaults: responseDefaults(signingAlgorithms),
     enabledJWA: {
-      idTokenSigningAlgValues: [...SIGNING_ALGORITHMS],
-      introspectionSigningAlgValues: [...SIGNING_ALGORITHMS],
-      authorizationSigningAlgValues: [...SIGNING_ALGORITHMS],
+      ...responseAlgorithms(signingAlgorithms),
       requestObjectSigningAlgValues: [...ASYMMETRIC],
       clientAuthSigningAlgValues: [...ASYMMETRIC],
       dPoPSigningAlgValues: [...ASYMMETRIC],
@@ -154,12 +157,14 @@ export function configuration(context: ConfigurationContext): Configuration {
       jwtIntrospection: { enabled: true },
       revocation: { enabled: true },
       userinfo: { enabled: true },
+      jwtUserinfo: { enabled: true },
+      encryption: { enabled: true },
       dPoP: { enabled: true },
       resourceIndicators: {
         enabled: true,
         defaultResource: defaultResource(catalogue),
         useGrantedResource: () => true,
-        getResourceServerInfo: resourceServer(catalogue, LIFETIMES.accessToken),
+        getResourceServerInfo: resourceServer(catalogue, LIFETIMES.accessToken, signingAlgorithms),
       },
       rpInitiatedLogout: {
         enabled: true,

@@ -2,11 +2,12 @@ import { createLocalJWKSet, type JWK, jwtVerify } from 'jose';
 import type Provider from 'oidc-provider';
 import type { AccessToken, Configuration } from 'oidc-provider';
 import { grant } from '../domain/grant.ts';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { clientToken } from '../domain/token.ts';
 import type { SigningKeyRow } from '../projections/signing-keys.ts';
 import { issued } from './adapter/tokens.ts';
 import { policyOf } from './clients.ts';
-import { SIGNING_ALGORITHMS } from './jwks.ts';
+import { signedWith } from './jwks.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
 /** Three parts of base64url (RFC 7515 §7.1), with dots between them, or with what {@link takeJwts} puts there. */
@@ -20,7 +21,8 @@ export function jwtReader(issuer: string, signingKeys: readonly SigningKeyRow[])
   const keys = createLocalJWKSet({
     keys: signingKeys.map(({ kid, alg, public_jwk }): JWK => ({ ...public_jwk, kid, alg })),
   });
-  const expected = { issuer, typ: 'at+jwt', algorithms: [...SIGNING_ALGORITHMS] };
+  const algorithms = [...new Set(signingKeys.map(({ alg }) => alg))];
+  const expected = { issuer, typ: 'at+jwt', algorithms };
   return async (presented) => {
     if (!JWT.test(presented)) return undefined;
     try {
@@ -60,16 +62,20 @@ export function takeJwts(provider: Provider): void {
  * a JWT belongs to a resource and userinfo to tokens without one; so the issuer is only the resource
  * that says how the token is made, and what the token may do stays that of one without.
  */
-export function makeJwtsByPolicy(provider: Provider): void {
+export function makeJwtsByPolicy(
+  provider: Provider,
+  signingAlgorithms: readonly SigningAlgorithm[],
+): void {
   const { prototype } = provider.AccessToken;
   const inherited = Object.getPrototypeOf(prototype);
   Object.defineProperty(prototype, 'resourceServer', {
     get(this: AccessToken) {
       const named = Reflect.get(inherited, 'resourceServer', this);
       if (named || !this.client) return named;
-      if (policyOf(this.client).tokenPolicy.accessTokenFormat !== 'jwt') return undefined;
-      const { issuer } = provider;
-      return new provider.ResourceServer(issuer, { scope: '', accessTokenFormat: 'jwt' });
+      const { accessTokenFormat, accessTokenSigningAlg } = policyOf(this.client).tokenPolicy;
+      if (accessTokenFormat !== 'jwt') return undefined;
+      const jwt = signedWith(signingAlgorithms, accessTokenSigningAlg);
+      return new provider.ResourceServer(provider.issuer, { scope: '', accessTokenFormat, jwt });
     },
     set(this: AccessToken, server: unknown) {
       Reflect.set(inherited, 'resourceServer', server, this);

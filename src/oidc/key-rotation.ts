@@ -7,19 +7,19 @@ import {
   type LiveKey,
 } from '../commands/signing-keys.ts';
 import type { Instant } from '../domain/ids.ts';
-import { SIGNING_ALGORITHMS } from '../domain/signing-key.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 
-/** Days. */
 export interface KeyPolicy {
-  /** How long a key signs. */
+  /** Those that keys are kept for. */
+  readonly algorithms: readonly string[];
+  /** Days that a key signs. */
   readonly rotation: number;
-  /** How long it is in the JWK Set before that. */
+  /** Days that it is in the JWK Set before that. */
   readonly announcement: number;
-  /** How long it verifies after that; longer than any token lives. */
+  /** Days that it verifies after that; longer than any token lives. */
   readonly retention: number;
 }
 
@@ -41,13 +41,21 @@ const PERIOD_MS = 60_000;
 /**
  * What is due for the keys that have not been retired. An algorithm without an active key gets one at
  * once; otherwise a key is announced so early that it can take over when its predecessor has signed
- * for the time the policy gives it, and the predecessor goes when the last token it signed has.
+ * for the time the policy gives it, and the predecessor goes when the last token it signed has. Keys
+ * of an algorithm that is not kept any more go when their successors would have let them.
  */
 export function keysDue(keys: readonly KnownKey[], now: Instant, policy: KeyPolicy): KeyDue[] {
   const passed = (since: Instant, days: number) =>
     Date.parse(now) >= Date.parse(since) + days * DAY_MS;
 
-  return SIGNING_ALGORITHMS.flatMap((alg): KeyDue[] => {
+  const abandoned = keys
+    .filter(({ alg }) => !policy.algorithms.includes(alg))
+    .filter(({ activated_at, generated_at }) =>
+      passed(activated_at ?? generated_at, policy.rotation + policy.retention),
+    )
+    .map(({ kid }): KeyDue => ({ retire: kid }));
+
+  const kept = policy.algorithms.flatMap((alg): KeyDue[] => {
     const ofAlg = keys.filter((key) => key.alg === alg);
     const active = ofAlg
       .flatMap(({ kid, activated_at }) => (activated_at ? [{ kid, since: activated_at }] : []))
@@ -70,6 +78,7 @@ export function keysDue(keys: readonly KnownKey[], now: Instant, policy: KeyPoli
     });
     return due;
   });
+  return [...kept, ...abandoned];
 }
 
 export interface KeyRotation {

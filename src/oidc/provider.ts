@@ -72,7 +72,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   compareSecretsByDigest(provider);
   permitEndpoints(provider);
   tellSessionIds(provider);
-  makeJwtsByPolicy(provider);
+  makeJwtsByPolicy(provider, context.signingAlgorithms);
   takeJwts(provider);
   registerExtensionGrants({ ...context, provider });
   // The provider answers these itself, and would otherwise keep the reason to itself.

@@ -1,10 +1,12 @@
 import { decodeJwt } from 'jose';
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { errors } from 'oidc-provider';
+import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownScope } from '../projections/protocol-reads.ts';
 import { scopeList } from './adapter/model-adapter.ts';
 import { policyOf } from './clients.ts';
+import { signedWith } from './jwks.ts';
 
 /** Scopes of the protocol itself: they need no permission of their own. */
 const OF_THE_PROTOCOL = ['openid', 'offline_access'];
@@ -38,13 +40,18 @@ export function defaultResource({ scopes: defined }: Catalogue) {
  * client's, then the server's.
  * @throws InvalidTarget for a resource that is not defined
  */
-export function resourceServer({ scopes: defined, resources }: Catalogue, defaultLifetime: number) {
+export function resourceServer(
+  { scopes: defined, resources }: Catalogue,
+  defaultLifetime: number,
+  signingAlgorithms: readonly SigningAlgorithm[],
+) {
   return (ctx: KoaContextWithOIDC, identifier: string, client: Client): ResourceServer => {
     keepOfflineAccess(ctx, client);
     const row = resources.get(identifier);
     const scopes = checkedScopes(defined, ctx, client);
     if (!row && identifier !== ctx.oidc.issuer) throw new errors.InvalidTarget();
-    const { accessTokenFormat, accessTokenLifetime } = policyOf(client).tokenPolicy;
+    const { accessTokenFormat, accessTokenLifetime, accessTokenSigningAlg } =
+      policyOf(client).tokenPolicy;
     const format = row?.token_policy.accessTokenFormat ?? accessTokenFormat;
     return {
       audience: identifier,
@@ -53,6 +60,11 @@ export function resourceServer({ scopes: defined, resources }: Catalogue, defaul
         .map(({ name }) => name)
         .join(' '),
       accessTokenFormat: format === 'jwt' ? 'jwt' : 'opaque',
+      jwt: signedWith(
+        signingAlgorithms,
+        row?.token_policy.accessTokenSigningAlg,
+        accessTokenSigningAlg,
+      ),
       accessTokenTTL:
         row?.token_policy.accessTokenLifetime ?? accessTokenLifetime ?? defaultLifetime,
     };

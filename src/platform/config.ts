@@ -58,6 +58,25 @@ const EVENTSTORE = /^esdb(\+discover)?:\/\/\S+$/;
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
+/** See also src/domain/signing-key.ts. */
+const SIGNING_ALGORITHMS = [
+  'RS256',
+  'PS256',
+  'ES256',
+  'ES384',
+  'ES512',
+  'Ed25519',
+  'EdDSA',
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87',
+] as const;
+
+/** ML-DSA came to Node together with the method that tells so. */
+function isKnownToNode(alg: string): boolean {
+  return !alg.startsWith('ML-DSA') || 'supports' in SubtleCrypto;
+}
+
 const fields = {
   issuer: setting({
     variable: 'ISSUER',
@@ -182,6 +201,21 @@ const fields = {
     description:
       'Whether every client has to push its authorization requests (RFC 9126), and not only those of which it is required.',
     schema: flag,
+  }),
+  signingAlgorithms: setting({
+    variable: 'SIGNING_ALGORITHMS',
+    default: 'RS256,ES256',
+    description: `The JWS algorithms that keys are kept for, with commas between them: ${SIGNING_ALGORITHMS.map((alg) => `\`${alg}\``).join(', ')}. What says nothing else is signed with the first. Keys of one that is taken away verify for as long as they would have otherwise.`,
+    schema: z
+      .string()
+      .transform((value) => [...new Set(value.split(',').map((alg) => alg.trim()))])
+      .pipe(
+        z.array(
+          z
+            .enum(SIGNING_ALGORITHMS, `must be among ${SIGNING_ALGORITHMS.join(', ')}`)
+            .refine(isKnownToNode, 'names an algorithm that needs Node.js 24.7 or newer'),
+        ),
+      ),
   }),
   keyRotationDays: setting({
     variable: 'KEY_ROTATION_DAYS',

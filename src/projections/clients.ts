@@ -21,6 +21,7 @@ export interface ClientRow {
   readonly permissions: ClientRegistration['permissions'];
   readonly requirements: ClientRegistration['requirements'];
   readonly token_policy: ClientRegistration['tokenPolicy'];
+  readonly response_protection: ClientRegistration['responseProtection'];
   readonly jwks: ClientRegistration['jwks'];
   readonly jwks_uri: string | null;
   readonly subject_type: ClientRegistration['subjectType'];
@@ -55,6 +56,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     permissions: 'jsonb not null',
     requirements: 'jsonb not null',
     token_policy: 'jsonb not null',
+    response_protection: 'jsonb not null',
     jwks: 'jsonb',
     jwks_uri: 'text',
     subject_type: 'text not null',
@@ -85,6 +87,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientRequirementsChanged: amend,
     ClientConsentTypeChanged: amend,
     ClientTokenPolicyChanged: amend,
+    ClientResponseProtectionChanged: amend,
     ClientAuthenticationMethodChanged: amend,
     ClientCertificateSubjectChanged: amend,
     ClientProfileChanged: amend,
@@ -168,6 +171,7 @@ const columnOf = {
   permissions: 'permissions',
   requirements: 'requirements',
   tokenPolicy: 'token_policy',
+  responseProtection: 'response_protection',
   jwks: 'jwks',
   jwksUri: 'jwks_uri',
   subjectType: 'subject_type',

@@ -28,6 +28,7 @@ function context(): CommandContext & { facts: { type: string; data: object }[] }
     store: { read: nothing },
     secrets: new Secrets(Buffer.alloc(32)),
     subjectKeys: { seal: nothing, open: nothing, destroy: nothing },
+    signingAlgorithms: ['RS256', 'ES256'],
   };
 }
 

@@ -5,9 +5,13 @@ import { given } from '../support/decider-spec.ts';
 const api: ApiResourceDefinition = {
   identifier: 'https://api.example',
   displayName: 'The API',
-  tokenPolicy: { accessTokenFormat: null, accessTokenLifetime: null },
+  tokenPolicy: { accessTokenFormat: null, accessTokenSigningAlg: null, accessTokenLifetime: null },
 };
-const tokenPolicy = { accessTokenFormat: 'jwt', accessTokenLifetime: 60 } as const;
+const tokenPolicy = {
+  accessTokenFormat: 'jwt',
+  accessTokenSigningAlg: null,
+  accessTokenLifetime: 60,
+} as const;
 const define = (data: ApiResourceDefinition) => ({ type: 'DefineApiResource', data }) as const;
 const defined = (data: ApiResourceDefinition) => ({ type: 'ApiResourceDefined', data }) as const;
 const rename = { type: 'RenameApiResource', data: { displayName: 'Orders' } } as const;

@@ -6,7 +6,12 @@ import {
   type ClientWishes,
   client,
 } from '../../src/domain/client.ts';
+import {
+  type ClientResponseProtection,
+  PROTECTED_BY_DEFAULT,
+} from '../../src/domain/client-responses.ts';
 import type { Fact, Wish } from '../../src/domain/decider.ts';
+import type { EncryptionAlgorithm } from '../../src/domain/encryption.ts';
 import { given } from '../support/decider-spec.ts';
 
 const requirements = {
@@ -41,6 +46,7 @@ const web: ClientRegistration = {
   requirements,
   tokenPolicy: {
     accessTokenFormat: 'reference',
+    accessTokenSigningAlg: null,
     accessTokenLifetime: null,
     refreshTokenLifetime: null,
     authorizationCodeLifetime: null,
@@ -48,6 +54,7 @@ const web: ClientRegistration = {
     refreshTokenUsage: 'one_time',
     refreshTokenAbsoluteLifetime: null,
   },
+  responseProtection: PROTECTED_BY_DEFAULT,
   jwks: null,
   jwksUri: null,
   subjectType: 'public',
@@ -114,6 +121,14 @@ describe('a registration that does not hold together is refused', () => {
   const permitting = (it: ClientRegistration, grantTypes: string[], responseTypes: string[] = []) =>
     ({ ...it, permissions: { ...it.permissions, grantTypes, responseTypes } }) as const;
 
+  const encrypted = (
+    response: keyof ClientResponseProtection,
+    encryptionAlg: EncryptionAlgorithm,
+  ): ClientResponseProtection => ({
+    ...PROTECTED_BY_DEFAULT,
+    [response]: { ...PROTECTED_BY_DEFAULT[response], encryptionAlg },
+  });
+
   test.each<[string, string, ClientRegistration]>([
     ['a public client with a secret', 'authenticationMethod', { ...web, clientType: 'public' }],
     [
@@ -150,6 +165,25 @@ describe('a registration that does not hold together is refused', () => {
       'tokens bound to a key and to a certificate',
       'requirements.certificateBoundTokens',
       { ...web, requirements: { ...requirements, dpop: true, certificateBoundTokens: true } },
+    ],
+    [
+      'encryption without a key',
+      'responseProtection.idToken.encryptionAlg',
+      { ...web, responseProtection: encrypted('idToken', 'ECDH-ES') },
+    ],
+    [
+      'encryption to a key that only signs',
+      'responseProtection.userinfo.encryptionAlg',
+      { ...web, jwks, responseProtection: encrypted('userinfo', 'ECDH-ES') },
+    ],
+    [
+      'encryption to a key for another algorithm',
+      'responseProtection.authorization.encryptionAlg',
+      {
+        ...web,
+        jwks: { keys: [{ kty: 'EC', crv: 'P-256' }] },
+        responseProtection: encrypted('authorization', 'RSA-OAEP-256'),
+      },
     ],
     [
       'a public client with client_credentials',

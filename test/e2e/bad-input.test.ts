@@ -247,6 +247,7 @@ describe.each(ENGINES)('bad input, on %s,', (engine) => {
       // Shorter than an administrator may choose, so that nobody has to wait.
       const tokenPolicy = {
         accessTokenFormat: 'reference',
+        accessTokenSigningAlg: null,
         accessTokenLifetime: null,
         refreshTokenLifetime: null,
         authorizationCodeLifetime: 1,

@@ -91,6 +91,7 @@ export async function openHarness(
   const store = postgresEventStore({ pool, inline: inlineProjection(protocolReadModels) });
   const execute = executor(store);
   const subjectKeys = new SubjectKeys(pool, secrets);
+  const signingAlgorithms = ['RS256', 'ES256'] as const;
   const logged: Data[] = [];
   const log: Logger = pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line)) });
   const dependencies: Dependencies = {
@@ -99,12 +100,13 @@ export async function openHarness(
     execute,
     secrets,
     subjectKeys,
+    signingAlgorithms,
     issuer: 'https://id.example',
     waitFor: options.waitFor ?? (async () => undefined),
     log,
     development: options.development ?? false,
   };
-  const context: CommandContext = { execute, store, secrets, subjectKeys };
+  const context: CommandContext = { execute, store, secrets, subjectKeys, signingAlgorithms };
   const robot = { clientId: 'robot', displayName: 'Robot', clientType: 'confidential' } as const;
   await registerClient(context, robot, systemEnvelope());
 

@@ -16,11 +16,12 @@ import { ProtocolReads } from '../../src/projections/protocol-reads.ts';
 import { eventually } from '../support/eventually.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 
-const RARELY: KeyPolicy = { rotation: 90, announcement: 14, retention: 14 };
+const algorithms = ['RS256', 'ES256'];
+const RARELY: KeyPolicy = { algorithms, rotation: 90, announcement: 14, retention: 14 };
 /** The successor is due at once, and signs a day later. */
-const ANNOUNCING: KeyPolicy = { rotation: 1, announcement: 1, retention: 2 };
+const ANNOUNCING: KeyPolicy = { algorithms, rotation: 1, announcement: 1, retention: 2 };
 /** Due without end: one successor after the other. */
-const AT_ONCE: KeyPolicy = { rotation: 0, announcement: 0, retention: 0 };
+const AT_ONCE: KeyPolicy = { algorithms, rotation: 0, announcement: 0, retention: 0 };
 
 let database: TestDatabase;
 /** Three nodes, with connections of their own. */

@@ -8,7 +8,8 @@ import {
 } from '../../src/oidc/key-rotation.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-const POLICY: KeyPolicy = { rotation: 90, announcement: 14, retention: 14 };
+const algorithms = ['RS256', 'ES256'];
+const POLICY: KeyPolicy = { algorithms, rotation: 90, announcement: 14, retention: 14 };
 
 /** The instant so many days after the first. */
 function day(nth: number): Instant {
@@ -82,7 +83,7 @@ describe('a successor', () => {
   });
 
   test('is announced for its whole time even where that is longer than keys sign', () => {
-    const policy = { rotation: 5, announcement: 10, retention: 2 };
+    const policy = { algorithms, rotation: 5, announcement: 10, retention: 2 };
     given(key('a', 0, 0))
       .when(0, policy)
       .thenDue({ generate: 'RS256', active: false });
@@ -145,6 +146,14 @@ test('keys of other algorithms have lives of their own', () => {
     { generate: 'RS256', active: false },
     { generate: 'ES256', active: false },
   ]);
+});
+
+test('keys of an algorithm that is not kept any more verify for as long as they would have', () => {
+  const keys = [key('r', 0, 0), key('old', 0, 10, 'PS256'), key('next', 80, null, 'PS256')];
+  const due = (now: number) => keysDue(keys, day(now), POLICY).filter((each) => 'retire' in each);
+  expect(due(justBefore(114))).toEqual([]);
+  expect(due(114)).toEqual([{ retire: 'old' }]);
+  expect(due(184)).toEqual([{ retire: 'old' }, { retire: 'next' }]);
 });
 
 test('from day to day one key signs, everyone has known it for its announcement, and the last verifies', () => {

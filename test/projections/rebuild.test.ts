@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import type { ClientRegistration } from '../../src/domain/client.ts';
 import { client } from '../../src/domain/client.ts';
+import { PROTECTED_BY_DEFAULT } from '../../src/domain/client-responses.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { act, type Execute, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
@@ -73,6 +74,7 @@ async function register(clientId: string) {
     },
     tokenPolicy: {
       accessTokenFormat: 'reference',
+      accessTokenSigningAlg: null,
       accessTokenLifetime: null,
       refreshTokenLifetime: null,
       authorizationCodeLifetime: null,
@@ -80,6 +82,7 @@ async function register(clientId: string) {
       refreshTokenUsage: 'one_time',
       refreshTokenAbsoluteLifetime: null,
     },
+    responseProtection: PROTECTED_BY_DEFAULT,
     jwks: null,
     jwksUri: null,
     subjectType: 'public',

@@ -4,6 +4,7 @@ import { type ClientRegistrationInput, registerClient } from '../../src/commands
 import type { Command, CommandContext } from '../../src/commands/command.ts';
 import { systemEnvelope } from '../../src/commands/seed.ts';
 import { registerUser, type UserClaims } from '../../src/commands/users.ts';
+import { SIGNING_ALGORITHMS } from '../../src/domain/signing-key.ts';
 import type { EventStore, Position, RecordedEvent } from '../../src/eventstore/event-store.ts';
 import { eventStoreDb } from '../../src/eventstore/eventstoredb.ts';
 import { type Execute, executor } from '../../src/eventstore/execute.ts';
@@ -68,6 +69,7 @@ export function openAdmin(options: {
     store,
     secrets,
     subjectKeys: new SubjectKeys(pool, secrets),
+    signingAlgorithms: SIGNING_ALGORITHMS,
   };
 
   return {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { ClientRegistration } from '../../src/domain/client.ts';
+import { PROTECTED_BY_DEFAULT } from '../../src/domain/client-responses.ts';
 import type { Decider, Wish } from '../../src/domain/decider.ts';
 import { streamOf } from '../../src/domain/decider.ts';
 import { deciders } from '../../src/domain/index.ts';
@@ -99,8 +100,21 @@ const allowedOrigins = fc.subarray(['https://a.example', 'https://b.example']);
 const properties = fc.dictionary(fc.constantFrom('team', 'cost centre'), fc.string(), {
   noNullPrototype: true,
 });
+const signingAlg = fc.constantFrom(null, 'RS256', 'ML-DSA-65');
+const protection = record({
+  signingAlg,
+  encryptionAlg: fc.constantFrom(null, null, null, 'ECDH-ES'),
+  encryptionEnc: fc.constantFrom('A128GCM', 'A256GCM'),
+});
+const responseProtection = record({
+  idToken: protection,
+  userinfo: protection,
+  introspection: protection,
+  authorization: protection,
+});
 const tokenPolicy = record({
   accessTokenFormat: format,
+  accessTokenSigningAlg: signingAlg,
   accessTokenLifetime: lifetime,
   refreshTokenLifetime: lifetime,
   authorizationCodeLifetime: lifetime,
@@ -129,6 +143,7 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
         permissions,
         requirements,
         tokenPolicy,
+        responseProtection,
         jwks,
         jwksUri,
         subjectType,
@@ -158,6 +173,7 @@ function coherent(it: ClientRegistration): ClientRegistration {
       dpopNonce: it.requirements.dpop && it.requirements.dpopNonce,
       certificateBoundTokens: !it.requirements.dpop && it.requirements.certificateBoundTokens,
     },
+    responseProtection: PROTECTED_BY_DEFAULT,
     jwksUri: null,
   };
 }
@@ -179,6 +195,7 @@ const wishes: {
     ChangeClientProperties: record({ properties }),
     ChangeClientConsentType: record({ consentType }),
     ChangeClientTokenPolicy: record({ tokenPolicy }),
+    ChangeClientResponseProtection: record({ responseProtection }),
     ChangeClientAuthenticationMethod: record({ authenticationMethod }),
     ChangeClientCertificateSubject: record({ certificateSubject }),
     ChangeClientProfile: record({ profile }),
@@ -217,6 +234,7 @@ const wishes: {
   apiResource: (id) => {
     const policy = record({
       accessTokenFormat: fc.option(format),
+      accessTokenSigningAlg: signingAlg,
       accessTokenLifetime: lifetime,
     });
     return {

@@ -1,16 +1,23 @@
 import type { AdapterPayload } from 'oidc-provider';
+import type { SigningAlgorithm } from '../../domain/signing-key.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 import { clientMetadata } from '../clients.ts';
 import { ModelAdapter } from './model-adapter.ts';
 
 /** Clients come from the read model at each request, so a change or a disabling takes effect at once. */
 export class ClientAdapter extends ModelAdapter {
-  constructor(private readonly context: { readonly reads: ProtocolReads }) {
+  constructor(
+    private readonly context: {
+      readonly reads: ProtocolReads;
+      readonly signingAlgorithms: readonly SigningAlgorithm[];
+    },
+  ) {
     super();
   }
 
   override async find(clientId: string): Promise<AdapterPayload | undefined> {
     const row = await this.context.reads.client(clientId);
-    return row && !row.disabled_at ? (clientMetadata(row) as AdapterPayload) : undefined;
+    if (!row || row.disabled_at) return undefined;
+    return clientMetadata(row, this.context.signingAlgorithms) as AdapterPayload;
   }
 }

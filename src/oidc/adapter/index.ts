@@ -1,4 +1,5 @@
 import type { Adapter } from 'oidc-provider';
+import type { SigningAlgorithm } from '../../domain/signing-key.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import { ClientAdapter } from './client.ts';
 import { DeviceCodeAdapter } from './device-code.ts';
@@ -16,6 +17,8 @@ import {
 
 export interface AdapterContext extends TokenContext {
   readonly secrets: Secrets;
+  /** Those that keys are kept for. */
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
   /** Seconds that a person may take for one page. */
   readonly interactionLifetime: number;
 }
