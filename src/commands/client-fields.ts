@@ -59,10 +59,18 @@ export const uris = list(redirectUri);
 
 export const presentation = {
   displayName: name(),
+  description: optional(prose(), ''),
   clientUri: orNull(webUri),
   logoUri: orNull(webUri),
   policyUri: orNull(webUri),
   tosUri: orNull(webUri),
+};
+
+/** The same in one language: what is absent is as for all. */
+export const localized = {
+  ...presentation,
+  displayName: orNull(name()),
+  description: orNull(prose()),
 };
 
 export const permissions = z.object({
@@ -112,6 +120,8 @@ export const properties = z
   .refine((all) => Object.keys(all).length <= 50, 'must not have more than 50 entries');
 
 export const consentType = z.enum(['explicit', 'implicit', 'external', 'systematic']);
+
+export const consentLifetime = seconds(MINUTE, 4_000 * DAY);
 
 export const authenticationMethod = z.enum([
   'none',

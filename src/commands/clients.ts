@@ -11,7 +11,9 @@ import { certificateSubject } from './certificate-subject.ts';
 import {
   allowedOrigins,
   authenticationMethod,
+  consentLifetime,
   consentType,
+  localized,
   logout,
   permissions,
   presentation,
@@ -23,7 +25,7 @@ import {
   uris,
 } from './client-fields.ts';
 import { type Command, carryOut, expectedVersion, parse } from './command.ts';
-import { name, optional, orNull, reason, webUri } from './fields.ts';
+import { locale, name, optional, orNull, reason, webUri } from './fields.ts';
 import { jwks } from './jwks.ts';
 
 /** A secret in clear starts so: people and leak scanners recognise it. */
@@ -45,6 +47,7 @@ const registrationInput = z.object({
   certificateSubject,
   profile: optional(profile, 'none'),
   consentType: optional(consentType, 'explicit'),
+  consentLifetime,
   redirectUris: optional(uris, []),
   postLogoutRedirectUris: optional(uris, []),
   permissions: orNull(permissions),
@@ -206,10 +209,13 @@ const target = { clientId, expectedVersion };
 
 export const changeClientPresentation = wish(
   z.object({ ...target, ...presentation }),
-  ({ displayName, clientUri, logoUri, policyUri, tosUri }) => ({
-    type: 'ChangeClientPresentation',
-    data: { displayName, clientUri, logoUri, policyUri, tosUri },
-  }),
+  ({ clientId: _, expectedVersion: __, ...data }) => ({ type: 'ChangeClientPresentation', data }),
+);
+
+/** `text: null` takes the translation away; a field that is null in it shows what is said for all. */
+export const localizeClient = wish(
+  z.object({ ...target, locale, text: orNull(z.object(localized)) }),
+  ({ locale, text }) => ({ type: 'LocalizeClient', data: { locale, text } }),
 );
 
 export const changeClientRedirectUris = wish(
@@ -238,6 +244,11 @@ export const changeClientRequirements = wish(
 export const changeClientConsentType = wish(
   z.object({ ...target, consentType }),
   ({ consentType }) => ({ type: 'ChangeClientConsentType', data: { consentType } }),
+);
+
+export const changeClientConsentLifetime = wish(
+  z.object({ ...target, consentLifetime }),
+  ({ consentLifetime }) => ({ type: 'ChangeClientConsentLifetime', data: { consentLifetime } }),
 );
 
 export const changeClientTokenPolicy = wish(

@@ -53,6 +53,19 @@ export const scopeToken = z
 /** Why something is done, for the history. */
 export const reason = optional(line(500), '');
 
+/** A language as BCP 47 writes it: `de-at` becomes `de-AT`. */
+export const locale = z
+  .string()
+  .max(35, 'must not be longer than 35 characters')
+  .transform((tag, context) => {
+    try {
+      return new Intl.Locale(tag).toString();
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a language tag (BCP 47)' });
+      return z.NEVER;
+    }
+  });
+
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** Whether a URL's host is this very machine (RFC 8252 §7.3). */

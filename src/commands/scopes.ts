@@ -4,25 +4,21 @@ import type { ScopeWishes } from '../domain/scope.ts';
 import { scope } from '../domain/scope.ts';
 import { act } from '../eventstore/execute.ts';
 import { type Command, carryOut, expectedVersion, parse } from './command.ts';
-import { list, name, optional, orNull, prose, resourceIdentifier, scopeToken } from './fields.ts';
+import {
+  list,
+  locale,
+  name,
+  optional,
+  orNull,
+  prose,
+  resourceIdentifier,
+  scopeToken,
+} from './fields.ts';
 
 const text = { displayName: name(), description: optional(prose(), '') };
 const claims = list(name(100));
 const resources = list(resourceIdentifier);
 const target = { name: scopeToken, expectedVersion };
-
-/** A language as BCP 47 writes it: `de-at` becomes `de-AT`. */
-const locale = z
-  .string()
-  .max(35, 'must not be longer than 35 characters')
-  .transform((tag, context) => {
-    try {
-      return new Intl.Locale(tag).toString();
-    } catch {
-      context.addIssue({ code: 'custom', message: 'must be a language tag (BCP 47)' });
-      return z.NEVER;
-    }
-  });
 
 /** A command that puts one wish to a scope. */
 function wish<Output extends { name: string; expectedVersion?: number }, Input>(

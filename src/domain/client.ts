@@ -1,7 +1,7 @@
 import type { ClientResponseProtection } from './client-responses.ts';
 import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
-import { same } from './decider.ts';
+import { own, same } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant } from './ids.ts';
 import type { SigningAlgorithm } from './signing-key.ts';
@@ -86,11 +86,18 @@ export type SubjectType = 'public' | 'pairwise';
 /** What a person sees of the client on the sign-in and consent pages. */
 export interface ClientPresentation {
   readonly displayName: string;
+  /** What it is for; empty for nothing said. */
+  readonly description: string;
   readonly clientUri: string | null;
   readonly logoUri: string | null;
   readonly policyUri: string | null;
   readonly tosUri: string | null;
 }
+
+/** The same in one language; null shows what is said for all. */
+export type ClientText = {
+  readonly [F in keyof ClientPresentation]: ClientPresentation[F] | null;
+};
 
 export interface ClientSecret {
   readonly secretId: string;
@@ -118,6 +125,8 @@ export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly certificateSubject: CertificateSubject | null;
   readonly profile: ClientProfile;
   readonly consentType: ConsentType;
+  /** Seconds after which a person is asked anew; null for never. */
+  readonly consentLifetime: number | null;
   readonly redirectUris: readonly string[];
   readonly postLogoutRedirectUris: readonly string[];
   readonly permissions: ClientPermissions;
@@ -135,11 +144,14 @@ export interface ClientRegistration extends ClientPresentation, PublicKeys {
 export type ClientFacts = {
   ClientRegistered: ClientRegistration;
   ClientPresentationChanged: ClientPresentation;
+  /** What is shown in one language (BCP 47); null takes it away. */
+  ClientLocalized: { readonly locale: string; readonly text: ClientText | null };
   ClientRedirectUrisChanged: { readonly redirectUris: readonly string[] };
   ClientPostLogoutRedirectUrisChanged: { readonly postLogoutRedirectUris: readonly string[] };
   ClientPermissionsChanged: { readonly permissions: ClientPermissions };
   ClientRequirementsChanged: { readonly requirements: ClientRequirements };
   ClientConsentTypeChanged: { readonly consentType: ConsentType };
+  ClientConsentLifetimeChanged: { readonly consentLifetime: number | null };
   ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
   ClientResponseProtectionChanged: Pick<ClientRegistration, 'responseProtection'>;
   ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
@@ -160,11 +172,13 @@ export type ClientFacts = {
 export type ClientWishes = {
   RegisterClient: ClientRegistration;
   ChangeClientPresentation: ClientPresentation;
+  LocalizeClient: ClientFacts['ClientLocalized'];
   ChangeClientRedirectUris: ClientFacts['ClientRedirectUrisChanged'];
   ChangeClientPostLogoutRedirectUris: ClientFacts['ClientPostLogoutRedirectUrisChanged'];
   ChangeClientPermissions: ClientFacts['ClientPermissionsChanged'];
   ChangeClientRequirements: ClientFacts['ClientRequirementsChanged'];
   ChangeClientConsentType: ClientFacts['ClientConsentTypeChanged'];
+  ChangeClientConsentLifetime: ClientFacts['ClientConsentLifetimeChanged'];
   ChangeClientTokenPolicy: ClientFacts['ClientTokenPolicyChanged'];
   ChangeClientResponseProtection: ClientFacts['ClientResponseProtectionChanged'];
   ChangeClientAuthenticationMethod: ClientFacts['ClientAuthenticationMethodChanged'];
@@ -185,6 +199,7 @@ export type ClientWishes = {
 export interface ClientState {
   readonly status: 'none' | 'enabled' | 'disabled' | 'removed';
   readonly registration: ClientRegistration | null;
+  readonly localizations: Readonly<Record<string, ClientText>>;
   readonly secrets: readonly ClientSecret[];
 }
 
@@ -193,16 +208,26 @@ const MAX_SECRETS = 10;
 
 export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
   category: 'client',
-  initial: { status: 'none', registration: null, secrets: [] },
+  initial: { status: 'none', registration: null, localizations: {}, secrets: [] },
 
   evolve: {
-    ClientRegistered: (_, registration) => ({ status: 'enabled', registration, secrets: [] }),
+    ClientRegistered: (_, registration) => ({
+      status: 'enabled',
+      registration,
+      localizations: {},
+      secrets: [],
+    }),
     ClientPresentationChanged: amend,
+    ClientLocalized: (state, { locale, text }) => {
+      const { [locale]: _, ...others } = state.localizations;
+      return { ...state, localizations: text ? { ...others, [locale]: text } : others };
+    },
     ClientRedirectUrisChanged: amend,
     ClientPostLogoutRedirectUrisChanged: amend,
     ClientPermissionsChanged: amend,
     ClientRequirementsChanged: amend,
     ClientConsentTypeChanged: amend,
+    ClientConsentLifetimeChanged: amend,
     ClientTokenPolicyChanged: amend,
     ClientResponseProtectionChanged: amend,
     ClientAuthenticationMethodChanged: amend,
@@ -241,12 +266,19 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
       return [{ type: 'ClientRegistered', data: registration }];
     },
     ChangeClientPresentation: (wish, state) => change('ClientPresentationChanged', wish, state),
+    LocalizeClient(wish, state) {
+      present(state);
+      const known = own(state.localizations, wish.locale) ?? null;
+      return same(known, wish.text) ? [] : [{ type: 'ClientLocalized', data: wish }];
+    },
     ChangeClientRedirectUris: (wish, state) => change('ClientRedirectUrisChanged', wish, state),
     ChangeClientPostLogoutRedirectUris: (wish, state) =>
       change('ClientPostLogoutRedirectUrisChanged', wish, state),
     ChangeClientPermissions: (wish, state) => change('ClientPermissionsChanged', wish, state),
     ChangeClientRequirements: (wish, state) => change('ClientRequirementsChanged', wish, state),
     ChangeClientConsentType: (wish, state) => change('ClientConsentTypeChanged', wish, state),
+    ChangeClientConsentLifetime: (wish, state) =>
+      change('ClientConsentLifetimeChanged', wish, state),
     ChangeClientTokenPolicy: (wish, state) => change('ClientTokenPolicyChanged', wish, state),
     ChangeClientResponseProtection: (wish, state) =>
       change('ClientResponseProtectionChanged', wish, state),
@@ -300,7 +332,10 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
       const revoked = state.secrets.map(
         ({ secretId }) => ({ type: 'ClientSecretRevoked', data: { secretId } }) as const,
       );
-      return [...revoked, { type: 'ClientRemoved', data: {} }];
+      const ended = Object.keys(state.localizations).map(
+        (locale) => ({ type: 'ClientLocalized', data: { locale, text: null } }) as const,
+      );
+      return [...revoked, ...ended, { type: 'ClientRemoved', data: {} }];
     },
   },
 };

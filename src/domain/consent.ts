@@ -1,4 +1,5 @@
 import { type Decider, own } from './decider.ts';
+import type { Instant } from './ids.ts';
 
 /** What a person allows a client, lastingly: the permanent authorization of OpenIddict. */
 export interface ConsentTerms {
@@ -11,29 +12,39 @@ export interface ConsentTerms {
   readonly resources: Readonly<Record<string, readonly string[]>>;
 }
 
+export interface ConsentRenewal extends ConsentTerms {
+  readonly at: Instant;
+}
+
 export type ConsentFacts = {
   ConsentGranted: ConsentTerms;
+  /** Given anew after its time was over: it is what takes the place of what was allowed before. */
+  ConsentRenewed: ConsentRenewal;
   ConsentWithdrawn: { readonly by: 'user' | 'administrator' };
 };
 
 export type ConsentWishes = {
   /** Adds to what is allowed already; never takes anything away. */
   GrantConsent: ConsentTerms;
+  /** Begins anew, with these terms alone. */
+  RenewConsent: ConsentRenewal;
   WithdrawConsent: { readonly by: 'user' | 'administrator' };
 };
 
 export interface ConsentState {
   readonly terms: ConsentTerms | null;
+  readonly renewedAt: Instant | null;
 }
 
 /** Streams are named `consent-<sub>.<client_id>`. */
 export const consent: Decider<ConsentState, ConsentWishes, ConsentFacts> = {
   category: 'consent',
-  initial: { terms: null },
+  initial: { terms: null, renewedAt: null },
 
   evolve: {
-    ConsentGranted: (_, terms) => ({ terms }),
-    ConsentWithdrawn: () => ({ terms: null }),
+    ConsentGranted: (state, terms) => ({ ...state, terms }),
+    ConsentRenewed: (_, { at, ...terms }) => ({ terms, renewedAt: at }),
+    ConsentWithdrawn: () => ({ terms: null, renewedAt: null }),
   },
 
   decide: {
@@ -42,6 +53,8 @@ export const consent: Decider<ConsentState, ConsentWishes, ConsentFacts> = {
       if (covers(terms, wish)) return [];
       return [{ type: 'ConsentGranted', data: { ...wish, ...union(terms, wish) } }];
     },
+    RenewConsent: (wish, { renewedAt }) =>
+      renewedAt === wish.at ? [] : [{ type: 'ConsentRenewed', data: wish }],
     WithdrawConsent: (wish, { terms }) => (terms ? [{ type: 'ConsentWithdrawn', data: wish }] : []),
   },
 };

@@ -19,6 +19,8 @@ const ADDED: Readonly<Record<string, Fields>> = {
   ApiResourceDefined: { tokenPolicy: { accessTokenSigningAlg: null } },
   ApiResourceTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientRegistered: {
+    description: '',
+    consentLifetime: null,
     certificateSubject: null,
     profile: 'none',
     permissions: { endpoints: ['*'] },
@@ -33,6 +35,7 @@ const ADDED: Readonly<Record<string, Fields>> = {
   ClientTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientLeftSession: { sid: null },
   SessionEnded: { clients: [] },
+  ClientPresentationChanged: { description: '' },
 };
 
 /**

@@ -1,4 +1,4 @@
-import { Field, InputType } from 'type-graphql';
+import { Field, InputType, Int } from 'type-graphql';
 import type * as domain from '../domain/client.ts';
 import {
   ApplicationType,
@@ -35,6 +35,9 @@ export class ClientRegisterInput extends IdempotentInput {
   @Field(() => String, { description: 'What people see it called.' })
   readonly displayName!: string;
 
+  @Field(() => String, { nullable: true, description: 'What it is for, in words for people.' })
+  readonly description?: string | null;
+
   @Field(() => ClientType, { description: 'Whether it can keep a secret.' })
   readonly clientType!: domain.ClientType;
 
@@ -62,6 +65,12 @@ export class ClientRegisterInput extends IdempotentInput {
 
   @Field(() => ConsentType, { nullable: true, description: 'Who agrees; EXPLICIT when absent.' })
   readonly consentType?: domain.ConsentType | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds after which people are asked anew: 60 s to 4000 days; never when absent.',
+  })
+  readonly consentLifetime?: number | null;
 
   @Field(() => [String], {
     nullable: true,
@@ -149,7 +158,7 @@ export class ClientRegisterInput extends IdempotentInput {
 }
 
 @InputType()
-abstract class ClientInput extends VersionedInput {
+export abstract class ClientInput extends VersionedInput {
   @Field(() => String, { description: 'The client’s client_id.' })
   readonly clientId!: string;
 }
@@ -158,6 +167,9 @@ abstract class ClientInput extends VersionedInput {
 export class ClientPresentationChangeInput extends ClientInput {
   @Field(() => String, { description: 'What people see it called.' })
   readonly displayName!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it is for, in words for people.' })
+  readonly description?: string | null;
 
   @Field(() => String, { nullable: true, description: 'Its home page.' })
   readonly clientUri?: string | null;
@@ -200,6 +212,15 @@ export class ClientRequirementsChangeInput extends ClientInput {
 export class ClientConsentTypeChangeInput extends ClientInput {
   @Field(() => ConsentType, { description: 'Who agrees from now on.' })
   readonly consentType!: domain.ConsentType;
+}
+
+@InputType({ description: 'How long what people agree to shall count.' })
+export class ClientConsentLifetimeChangeInput extends ClientInput {
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds after which they are asked anew: 60 s to 4000 days; null for never.',
+  })
+  readonly consentLifetime?: number | null;
 }
 
 @InputType({ description: 'A new token policy of a client.' })

@@ -49,7 +49,7 @@ interface AboutClient extends IdempotentInput {
  * Whoever changes a client could make it their own, by a secret or a redirect URI: so they must hold
  * what scopes of this API it may ask for, before and after.
  */
-async function change<Input extends AboutClient, Result extends { clientId: string }>(
+export async function change<Input extends AboutClient, Result extends { clientId: string }>(
   context: GraphContext,
   mutation: string,
   input: Input,
@@ -146,6 +146,19 @@ export class ClientMutations {
     @Ctx() context: GraphContext,
   ): Promise<ClientPayload> {
     return change(context, 'clientConsentTypeChange', input, commands.changeClientConsentType);
+  }
+
+  @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
+    description: 'Changes for how long a client may rely on what people agreed to.',
+  })
+  clientConsentLifetimeChange(
+    @Arg('input', () => inputs.ClientConsentLifetimeChangeInput, theInput)
+    input: inputs.ClientConsentLifetimeChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    const command = commands.changeClientConsentLifetime;
+    return change(context, 'clientConsentLifetimeChange', input, command);
   }
 
   @Requires('clients', 'write')

@@ -123,3 +123,31 @@ export class ClientSecret {
   })
   readonly expires_at!: string | null;
 }
+
+@ObjectType({ description: 'What people see of a client in one language.' })
+export class ClientLocalization {
+  @Field(() => String, { description: 'The language (BCP 47).' })
+  readonly locale!: string;
+
+  @Field(() => String, {
+    name: 'displayName',
+    nullable: true,
+    description: 'What it is called there; null for the same as elsewhere, as in all fields.',
+  })
+  readonly display_name!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'What it is for, in that language.' })
+  readonly description!: string | null;
+
+  @Field(() => String, { name: 'clientUri', nullable: true, description: 'Its home page.' })
+  readonly client_uri!: string | null;
+
+  @Field(() => String, { name: 'logoUri', nullable: true, description: 'Its picture.' })
+  readonly logo_uri!: string | null;
+
+  @Field(() => String, { name: 'policyUri', nullable: true, description: 'Its privacy policy.' })
+  readonly policy_uri!: string | null;
+
+  @Field(() => String, { name: 'tosUri', nullable: true, description: 'Its terms of service.' })
+  readonly tos_uri!: string | null;
+}

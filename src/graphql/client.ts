@@ -20,7 +20,12 @@ import {
   type ClientWishes,
   client,
 } from '../domain/client.ts';
-import { type ClientRow, type ClientSecretRow, clients } from '../projections/clients.ts';
+import {
+  type ClientRow,
+  type ClientSecretRow,
+  type ClientTextRow,
+  clients,
+} from '../projections/clients.ts';
 import { type Condition, contains, equal, isSet, type Revised } from '../projections/page.ts';
 import { Requires } from './authorize.ts';
 import {
@@ -33,6 +38,7 @@ import {
 } from './client-enums.ts';
 import {
   CertificateSubject,
+  ClientLocalization,
   ClientLogout,
   ClientPermissions,
   ClientRequirements,
@@ -66,6 +72,9 @@ export class Client extends Node {
 
   @Field(() => String, { name: 'displayName', description: 'What people see it called.' })
   readonly display_name!: string;
+
+  @Field(() => String, { description: 'What it is for, in words for people.' })
+  readonly description!: string;
 
   @Field(() => String, { name: 'clientUri', nullable: true, description: 'Its home page.' })
   readonly client_uri!: string | null;
@@ -111,6 +120,13 @@ export class Client extends Node {
 
   @Field(() => ConsentType, { name: 'consentType', description: 'Who agrees that it may act.' })
   readonly consent_type!: string;
+
+  @Field(() => Int, {
+    name: 'consentLifetime',
+    nullable: true,
+    description: 'Seconds after which people are asked anew; null for never.',
+  })
+  readonly consent_lifetime!: number | null;
 
   @Field(() => [String], {
     name: 'redirectUris',
@@ -237,11 +253,12 @@ class ClientsArgs extends PageArgs {
 const chronicle: Chronicle<ClientState, ClientWishes, ClientFacts> = {
   decider: client,
   sealed: [],
-  fields: ({ registration, status, secrets }) =>
+  fields: ({ registration, status, localizations, secrets }) =>
     registration
       ? {
           ...(registration satisfies ClientRegistration),
           status,
+          localizations,
           secrets: secrets.map((secret) => ({ ...secret, digest: '[sealed]' })),
         }
       : {},
@@ -297,6 +314,17 @@ export class ClientResolver {
   })
   secrets(@Root() row: ClientRow, @Ctx() { loaders }: GraphContext): Promise<ClientSecretRow[]> {
     return loaders.clientSecrets.load(row.client_id);
+  }
+
+  @FieldResolver(() => [ClientLocalization], {
+    complexity: ({ childComplexity }) => 1 + 5 * childComplexity,
+    description: 'What people see of it in other languages.',
+  })
+  localizations(
+    @Root() row: ClientRow,
+    @Ctx() { loaders }: GraphContext,
+  ): Promise<ClientTextRow[]> {
+    return loaders.clientTexts.load(row.client_id);
   }
 
   @Requires('scopes', 'read')

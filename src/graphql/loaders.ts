@@ -5,8 +5,10 @@ import { type ApiResourceRow, apiResources } from '../projections/api-resources.
 import {
   type ClientRow,
   type ClientSecretRow,
+  type ClientTextRow,
   clientSecrets,
   clients,
+  clientTexts,
 } from '../projections/clients.ts';
 import { type Revised, readBy } from '../projections/page.ts';
 import type { AnyProjection } from '../projections/projection.ts';
@@ -20,6 +22,7 @@ import type { Dependencies } from './context.ts';
 export interface Loaders {
   readonly clients: DataLoader<string, Revised<ClientRow> | null>;
   readonly clientSecrets: DataLoader<string, Revised<ClientSecretRow>[]>;
+  readonly clientTexts: DataLoader<string, Revised<ClientTextRow>[]>;
   readonly scopes: DataLoader<string, Revised<ScopeRow> | null>;
   readonly scopeTexts: DataLoader<string, Revised<ScopeTextRow>[]>;
   readonly apiResources: DataLoader<string, Revised<ApiResourceRow> | null>;
@@ -58,6 +61,7 @@ export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders 
   return {
     clients: one<ClientRow>(clients, 'client_id'),
     clientSecrets: all<ClientSecretRow>(clientSecrets, 'client_id'),
+    clientTexts: all<ClientTextRow>(clientTexts, 'client_id'),
     scopes: one<ScopeRow>(scopes, 'name'),
     scopeTexts: all<ScopeTextRow>(scopeTexts, 'name'),
     apiResources: one<ApiResourceRow>(apiResources, 'resource_id'),

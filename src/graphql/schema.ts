@@ -5,6 +5,7 @@ import { ApiResourceResolver } from './api-resource.ts';
 import { ApiResourceMutations, ApiResourcePayloadResolver } from './api-resource-mutations.ts';
 import { guard } from './authorize.ts';
 import { ClientResolver } from './client.ts';
+import { ClientLocalizationMutations } from './client-localization.ts';
 import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
 import { NodeResolver } from './node.ts';
 import { ScopeResolver } from './scope.ts';
@@ -25,6 +26,7 @@ const resolvers = [
   ClientResolver,
   ClientPayloadResolver,
   ClientMutations,
+  ClientLocalizationMutations,
   ScopeResolver,
   ScopePayloadResolver,
   ScopeMutations,

@@ -33,6 +33,8 @@ export interface ClientPolicy {
   readonly profile: ClientRow['profile'];
   readonly consentType: ClientRow['consent_type'];
   readonly endpoints: readonly string[];
+  /** Seconds. */
+  readonly consentLifetime: number | null;
   readonly scopes: readonly string[];
   readonly requirements: ClientRow['requirements'];
   readonly tokenPolicy: ClientRow['token_policy'];
@@ -59,6 +61,7 @@ export function clientMetadata(
     profile: row.profile,
     consentType: row.consent_type,
     endpoints: row.permissions.endpoints,
+    consentLifetime: row.consent_lifetime,
     scopes: row.permissions.scopes,
     requirements: row.requirements,
     tokenPolicy: row.token_policy,

@@ -18,6 +18,7 @@ import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
+import { prompts } from './prompts.ts';
 import { refreshTokenTtl, rotateRefreshToken } from './refresh-tokens.ts';
 import { defaultResource, resourceServer } from './resources.ts';
 import { responseAlgorithms, responseDefaults } from './response-protection.ts';
@@ -102,7 +103,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     pairwiseIdentifier: pairwiseSubject(secrets),
     extraTokenClaims: accessTokenClaims,
     routes: ROUTES,
-    interactions: { url: (_ctx, { uid }) => interactionPath(uid) },
+    interactions: { policy: prompts(), url: (_ctx, { uid }) => interactionPath(uid) },
     cookies: {
       keys: [secrets.keyedDigest('cookies', 'signature')],
       names: {

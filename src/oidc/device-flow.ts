@@ -1,9 +1,12 @@
 import type { Context, Middleware } from 'koa';
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Catalogue } from '../projections/catalogue.ts';
+import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { POLL_INTERVAL } from './adapter/device-code.ts';
 import { scopeList } from './adapter/model-adapter.ts';
+import { clientTexts } from './client-texts.ts';
 import { type Locale, negotiateLocale } from './pages/locale.ts';
+import type { ClientModel } from './pages/models.ts';
 import { type Pages, send } from './pages/pages.ts';
 import { scopeTexts } from './scope-texts.ts';
 import type { UserCodeLimits } from './user-code-limits.ts';
@@ -31,10 +34,17 @@ const MESSAGES: Readonly<Record<string, string>> = {
 export function deviceFlow({
   pages,
   catalogue,
+  reads,
 }: {
   pages: Pages;
   catalogue: Catalogue;
+  reads: ProtocolReads;
 }): DeviceFlow {
+  const shown = async ({ clientId, clientName }: Client, locale: Locale): Promise<ClientModel> => {
+    const known = await reads.client(clientId);
+    return known ? clientTexts(reads, locale, known) : { clientName: clientName ?? clientId };
+  };
+
   return {
     enabled: true,
     charset: 'base-20',
@@ -84,18 +94,16 @@ export function deviceFlow({
           locale,
           ...formOf(ctx),
           userCode,
-          clientName: client.clientName ?? client.clientId,
-          clientLogoUri: client.logoUri,
-          clientUri: client.clientUri,
-          policyUri: client.policyUri,
-          tosUri: client.tosUri,
+          ...(await shown(client, locale)),
           scopes: scopeList(scope).map((name) => scopeTexts(catalogue, locale, name)),
         }),
       );
     },
     async successSource(ctx) {
-      const { clientName } = ctx.oidc.client ?? {};
-      send(ctx, pages.deviceDone({ locale: localeOf(ctx), approved: true, clientName }));
+      const locale = localeOf(ctx);
+      const { client } = ctx.oidc;
+      const { clientName = null } = client ? await shown(client, locale) : {};
+      send(ctx, pages.deviceDone({ locale, approved: true, clientName }));
     },
   };
 }

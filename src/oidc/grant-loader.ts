@@ -1,6 +1,7 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { type Allowance, covers } from '../domain/consent.ts';
+import type { ConsentRow } from '../projections/consents.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { policyOf } from './clients.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
@@ -24,15 +25,20 @@ export function grantLoader(reads: ProtocolReads) {
 
     const wanted = requested(ctx);
     const current = await provider.Grant.find(session.grantIdFor(client.clientId) ?? '');
-    const { consentType } = policyOf(client);
+    const { consentType, consentLifetime } = policyOf(client);
     if (consentType === 'systematic') return undefined;
-    if (current && covers(allowanceOf(current, wanted), wanted)) return current;
+    const consentId = `${account.accountId}.${client.clientId}`;
+    // What was agreed to for a time is looked at each time, in the same session too.
+    const timed = consentLifetime !== null && consentType !== 'implicit';
+    const over = timed && isOver(await reads.consent(consentId), consentLifetime);
+    if (over && consentType === 'explicit') return undefined;
+    if (!over && current && covers(allowanceOf(current, wanted), wanted)) return current;
 
     if (consentType === 'implicit') {
       unit.grantBasis = 'implicit';
     } else {
-      const given = await reads.consent(`${account.accountId}.${client.clientId}`);
-      const covered = given && !given.withdrawn_at && covers(given, wanted);
+      const given = await reads.consent(consentId);
+      const covered = given && !given.withdrawn_at && !over && covers(given, wanted);
       if (!covered && consentType === 'external') {
         throw new errors.ConsentRequired('consent for this client is given elsewhere');
       }
@@ -46,6 +52,12 @@ export function grantLoader(reads: ProtocolReads) {
     await grant.save();
     return grant;
   };
+}
+
+/** Whether a consent was given so long ago, in seconds, that it counts no more. */
+export function isOver(given: ConsentRow | undefined, lifetime: number | null): boolean {
+  if (!given || lifetime === null) return false;
+  return Date.parse(given.granted_at) + lifetime * 1000 <= Date.now();
 }
 
 /** Everything an authorization request asks for. */

@@ -4,10 +4,10 @@ import { errors, type Interaction } from 'oidc-provider';
 import { type Allowance, consent } from '../domain/consent.ts';
 import { equals } from '../platform/secrets.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
-import type { KnownClient } from '../projections/protocol-reads.ts';
+import { clientTexts } from './client-texts.ts';
 import { type CredentialContext, checkCredentials } from './credentials.ts';
 import { readForm } from './form.ts';
-import { allow } from './grant-loader.ts';
+import { allow, isOver } from './grant-loader.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { type Locale, negotiateLocale } from './pages/locale.ts';
 import type { ClientModel, ConsentResource, ConsentScope, FormModel } from './pages/models.ts';
@@ -91,7 +91,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     csrf,
     locale,
     redirectOrigin: params.redirect_uri ? redirectOriginOf(params.redirect_uri) : null,
-    ...presentation(client),
+    ...(await clientTexts(reads, locale, client)),
   };
 
   async function finish(result: Parameters<Provider['interactionResult']>[2]): Promise<void> {
@@ -175,10 +175,16 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       if (refused.length > 0) grant.rejectResourceScope(resource, refused.join(' '));
     }
     const grantId = await grant.save();
-    unit.wish(consent, `${sub}.${client?.client_id}`, {
-      type: 'GrantConsent',
-      data: { sub, clientId: client?.client_id ?? '', ...given },
-    });
+    const consentId = `${sub}.${params.client_id}`;
+    const over = isOver(await reads.consent(consentId), client?.consent_lifetime ?? null);
+    const terms = { sub, clientId: client?.client_id ?? '', ...given };
+    unit.wish(
+      consent,
+      consentId,
+      over
+        ? { type: 'RenewConsent', data: { ...terms, at: new Date().toISOString() } }
+        : { type: 'GrantConsent', data: terms },
+    );
     await finish({ consent: { grantId } });
   }
 
@@ -262,16 +268,6 @@ function scopeOf(
 
 /** What the box of a single claim posts: never the name of a scope, which has no space. */
 const claimChoice = (claim: string) => `claim ${claim}`;
-
-function presentation(client: KnownClient): ClientModel {
-  return {
-    clientName: client.display_name,
-    clientLogoUri: client.logo_uri,
-    clientUri: client.client_uri,
-    policyUri: client.policy_uri,
-    tosUri: client.tos_uri,
-  };
-}
 
 function filterValues(
   lists: Readonly<Record<string, readonly string[]>>,

@@ -1,5 +1,5 @@
 import type { Catalogue } from '../projections/catalogue.ts';
-import type { Locale } from './pages/locale.ts';
+import { type Locale, saidIn } from './pages/locale.ts';
 import type { ConsentScope } from './pages/models.ts';
 
 /** How a scope is shown to people: in their language if it was told in it. */
@@ -9,6 +9,6 @@ export function scopeTexts(
   name: string,
 ): Pick<ConsentScope, 'displayName' | 'description'> {
   const scope = catalogue.scopes.get(name);
-  const text = scope?.texts.find((each) => each.locale === locale) ?? scope;
+  const text = saidIn(locale, scope?.texts ?? []) ?? scope;
   return { displayName: text?.display_name ?? name, description: text?.description };
 }

@@ -1,4 +1,9 @@
-import type { ClientFacts, ClientRegistration, ClientSecret } from '../domain/client.ts';
+import type {
+  ClientFacts,
+  ClientRegistration,
+  ClientSecret,
+  ClientText,
+} from '../domain/client.ts';
 import type { Instant } from '../domain/ids.ts';
 import type { Projection, Told } from './projection.ts';
 
@@ -6,6 +11,7 @@ import type { Projection, Told } from './projection.ts';
 export interface ClientRow {
   readonly client_id: string;
   readonly display_name: string;
+  readonly description: string;
   readonly client_uri: string | null;
   readonly logo_uri: string | null;
   readonly policy_uri: string | null;
@@ -16,6 +22,7 @@ export interface ClientRow {
   readonly certificate_subject: ClientRegistration['certificateSubject'];
   readonly profile: ClientRegistration['profile'];
   readonly consent_type: ClientRegistration['consentType'];
+  readonly consent_lifetime: number | null;
   readonly redirect_uris: readonly string[];
   readonly post_logout_redirect_uris: readonly string[];
   readonly permissions: ClientRegistration['permissions'];
@@ -41,6 +48,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
   columns: {
     client_id: 'text',
     display_name: 'text not null',
+    description: 'text not null',
     client_uri: 'text',
     logo_uri: 'text',
     policy_uri: 'text',
@@ -51,6 +59,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     certificate_subject: 'jsonb',
     profile: 'text not null',
     consent_type: 'text not null',
+    consent_lifetime: 'integer',
     redirect_uris: 'jsonb not null',
     post_logout_redirect_uris: 'jsonb not null',
     permissions: 'jsonb not null',
@@ -81,11 +90,13 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
       },
     ],
     ClientPresentationChanged: amend,
+    ClientLocalized: touch,
     ClientRedirectUrisChanged: amend,
     ClientPostLogoutRedirectUrisChanged: amend,
     ClientPermissionsChanged: amend,
     ClientRequirementsChanged: amend,
     ClientConsentTypeChanged: amend,
+    ClientConsentLifetimeChanged: amend,
     ClientTokenPolicyChanged: amend,
     ClientResponseProtectionChanged: amend,
     ClientAuthenticationMethodChanged: amend,
@@ -135,6 +146,54 @@ export const clientSecrets: Projection<
   },
 };
 
+/** What is shown of a client in other languages; null shows what is said for all. */
+export interface ClientTextRow {
+  readonly client_id: string;
+  readonly locale: string;
+  readonly display_name: string | null;
+  readonly description: string | null;
+  readonly client_uri: string | null;
+  readonly logo_uri: string | null;
+  readonly policy_uri: string | null;
+  readonly tos_uri: string | null;
+}
+
+export const clientTexts: Projection<
+  ClientTextRow,
+  'client_id' | 'locale',
+  Pick<ClientFacts, 'ClientLocalized'>
+> = {
+  table: 'client_texts',
+  key: ['client_id', 'locale'],
+  columns: {
+    client_id: 'text',
+    locale: 'text',
+    display_name: 'text',
+    description: 'text',
+    client_uri: 'text',
+    logo_uri: 'text',
+    policy_uri: 'text',
+    tos_uri: 'text',
+  },
+  on: {
+    ClientLocalized: ({ data: { locale, text }, id }) =>
+      text ? [{ put: textRow(id, locale, text) }] : [{ drop: { client_id: id, locale } }],
+  },
+};
+
+function textRow(clientId: string, locale: string, text: ClientText): ClientTextRow {
+  return {
+    client_id: clientId,
+    locale,
+    display_name: text.displayName,
+    description: text.description,
+    client_uri: text.clientUri,
+    logo_uri: text.logoUri,
+    policy_uri: text.policyUri,
+    tos_uri: text.tosUri,
+  };
+}
+
 function secretRow(clientId: string, secret: ClientSecret): ClientSecretRow {
   return {
     client_id: clientId,
@@ -156,6 +215,7 @@ function touch({ id, at }: Told<object>) {
 
 const columnOf = {
   displayName: 'display_name',
+  description: 'description',
   clientUri: 'client_uri',
   logoUri: 'logo_uri',
   policyUri: 'policy_uri',
@@ -166,6 +226,7 @@ const columnOf = {
   certificateSubject: 'certificate_subject',
   profile: 'profile',
   consentType: 'consent_type',
+  consentLifetime: 'consent_lifetime',
   redirectUris: 'redirect_uris',
   postLogoutRedirectUris: 'post_logout_redirect_uris',
   permissions: 'permissions',

@@ -1,6 +1,6 @@
-import type { ConsentFacts } from '../domain/consent.ts';
+import type { ConsentFacts, ConsentTerms } from '../domain/consent.ts';
 import type { Instant } from '../domain/ids.ts';
-import type { Projection } from './projection.ts';
+import type { Projection, Told } from './projection.ts';
 
 /** What a person allows a client, lastingly; a withdrawn consent keeps its row. */
 export interface ConsentRow {
@@ -30,20 +30,25 @@ export const consents: Projection<ConsentRow, 'consent_id', ConsentFacts> = {
   },
   indexes: ['(sub)', '(client_id)'],
   on: {
-    ConsentGranted: ({ data, id, at }) => [
-      {
-        put: {
-          consent_id: id,
-          sub: data.sub,
-          client_id: data.clientId,
-          scopes: data.scopes,
-          claims: data.claims,
-          resources: data.resources,
-          granted_at: at,
-          withdrawn_at: null,
-        },
-      },
-    ],
+    ConsentGranted: given,
+    ConsentRenewed: given,
     ConsentWithdrawn: ({ id, at }) => [{ set: { consent_id: id, withdrawn_at: at } }],
   },
 };
+
+function given({ data, id, at }: Told<ConsentTerms>) {
+  return [
+    {
+      put: {
+        consent_id: id,
+        sub: data.sub,
+        client_id: data.clientId,
+        scopes: data.scopes,
+        claims: data.claims,
+        resources: data.resources,
+        granted_at: at,
+        withdrawn_at: null,
+      },
+    },
+  ];
+}

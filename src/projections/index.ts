@@ -2,7 +2,7 @@
 import type { Decider } from '../domain/decider.ts';
 import type { deciders } from '../domain/index.ts';
 import { apiResources } from './api-resources.ts';
-import { clientSecrets, clients } from './clients.ts';
+import { clientSecrets, clients, clientTexts } from './clients.ts';
 import { consents } from './consents.ts';
 import { deviceAuthorizations } from './device-authorizations.ts';
 import { grants } from './grants.ts';
@@ -18,6 +18,7 @@ import { users } from './users.ts';
 export const protocolReadModels = [
   clients,
   clientSecrets,
+  clientTexts,
   scopes,
   scopeTexts,
   apiResources,

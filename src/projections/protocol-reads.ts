@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { coalesced } from '../platform/coalesce.ts';
 import type { ApiResourceRow } from './api-resources.ts';
 import { READ_SCHEMA } from './apply.ts';
-import type { ClientRow, ClientSecretRow } from './clients.ts';
+import type { ClientRow, ClientSecretRow, ClientTextRow } from './clients.ts';
 import type { ConsentRow } from './consents.ts';
 import type { DeviceAuthorizationRow } from './device-authorizations.ts';
 import type { GrantRow } from './grants.ts';
@@ -40,6 +40,12 @@ const SESSIONS = `select s.*, u.sub is not null and u.disabled_at is null as ena
       where c.uid = s.uid), '[]') as clients
   from ${READ_SCHEMA}.sessions s left join ${READ_SCHEMA}.users u on u.sub = s.sub`;
 
+/** What is shown of a client in other languages. */
+export interface KnownClientTexts {
+  readonly client_id: string;
+  readonly texts: readonly ClientTextRow[];
+}
+
 export type KnownScope = ScopeRow & { readonly texts: readonly ScopeTextRow[] };
 
 /** A technical row of the `state` schema that has not expired. */
@@ -56,6 +62,7 @@ type Read<V> = (key: string) => Promise<V>;
  */
 export class ProtocolReads {
   readonly client: (clientId: string) => Promise<KnownClient | undefined>;
+  readonly clientTexts: (clientId: string) => Promise<KnownClientTexts | undefined>;
   readonly token: (digest: string) => Promise<KnownToken | undefined>;
   readonly grant: (grantId: string) => Promise<GrantRow | undefined>;
   readonly session: (uid: string) => Promise<KnownSession | undefined>;
@@ -81,6 +88,12 @@ export class ProtocolReads {
       `select c.*, coalesce((select jsonb_agg(to_jsonb(s)) from ${s}.client_secrets s
          where s.client_id = c.client_id), '[]') as secrets
        from ${s}.clients c where c.client_id = any($1)`,
+    );
+    this.clientTexts = of(
+      'client-texts',
+      'client_id',
+      `select client_id, jsonb_agg(to_jsonb(t) order by locale) as texts from ${s}.client_texts t
+       where client_id = any($1) group by client_id`,
     );
     this.token = of(
       'token',

@@ -3,6 +3,7 @@ import {
   type ClientFacts,
   type ClientRegistration,
   type ClientSecret,
+  type ClientText,
   type ClientWishes,
   client,
 } from '../../src/domain/client.ts';
@@ -30,7 +31,9 @@ const web: ClientRegistration = {
   certificateSubject: null,
   profile: 'none',
   consentType: 'explicit',
+  consentLifetime: null,
   displayName: 'The shop',
+  description: '',
   clientUri: null,
   logoUri: null,
   policyUri: null,
@@ -329,6 +332,41 @@ describe('a registration that does not hold together is refused', () => {
   });
 });
 
+describe('what is shown in one language', () => {
+  const text = {
+    displayName: 'Der Laden',
+    description: null,
+    clientUri: 'https://shop.example/de',
+    logoUri: null,
+    policyUri: null,
+    tosUri: null,
+  };
+  const localize = (locale: string, text: ClientText | null) =>
+    ({ type: 'LocalizeClient', data: { locale, text } }) as const;
+  const localized = (locale: string, text: ClientText | null) =>
+    ({ type: 'ClientLocalized', data: { locale, text } }) as const;
+
+  test('is recorded once, and can be replaced and taken away', () => {
+    const german = localized('de', text);
+    given(client, registered(web)).when(localize('de', text)).then(german);
+    given(client, registered(web), german).when(localize('de', text)).thenNothing();
+    const other = { ...text, displayName: 'Das Geschäft' };
+    given(client, registered(web), german).when(localize('de', other)).then(localized('de', other));
+    given(client, registered(web), german).when(localize('de', null)).then(localized('de', null));
+    given(client, registered(web)).when(localize('de', null)).thenNothing();
+  });
+
+  test('needs a client', () => {
+    given(client).when(localize('de', text)).thenRefused('not_found', { field: 'clientId' });
+  });
+
+  test('goes with the client', () => {
+    given(client, registered(web), localized('de', text))
+      .when({ type: 'RemoveClient', data: {} })
+      .then(localized('de', null), removed);
+  });
+});
+
 /** A wish that replaces one part of the registration, and the fact that it has been replaced. */
 function change<W extends keyof ClientWishes, F extends keyof ClientFacts>(
   wish: W,
@@ -345,6 +383,7 @@ function change<W extends keyof ClientWishes, F extends keyof ClientFacts>(
 describe.each([
   change('ChangeClientPresentation', 'ClientPresentationChanged', {
     displayName: 'The new shop',
+    description: '',
     clientUri: 'https://shop.example',
     logoUri: null,
     policyUri: null,
@@ -363,6 +402,7 @@ describe.each([
     requirements: { ...requirements, pkce: false },
   }),
   change('ChangeClientConsentType', 'ClientConsentTypeChanged', { consentType: 'implicit' }),
+  change('ChangeClientConsentLifetime', 'ClientConsentLifetimeChanged', { consentLifetime: 3600 }),
   change('ChangeClientTokenPolicy', 'ClientTokenPolicyChanged', {
     tokenPolicy: { ...web.tokenPolicy, accessTokenLifetime: 60 },
   }),

@@ -11,6 +11,10 @@ const terms: ConsentTerms = {
   resources: { [api]: ['read'] },
 };
 const grant = (data: ConsentTerms) => ({ type: 'GrantConsent', data }) as const;
+const at = '2026-01-01T08:00:00.000Z';
+const renew = (data: ConsentTerms) => ({ type: 'RenewConsent', data: { ...data, at } }) as const;
+const renewed = (data: ConsentTerms) =>
+  ({ type: 'ConsentRenewed', data: { ...data, at } }) as const;
 const granted = (data: ConsentTerms) => ({ type: 'ConsentGranted', data }) as const;
 const withdraw = { type: 'WithdrawConsent', data: { by: 'user' } } as const;
 const withdrawn = { type: 'ConsentWithdrawn', data: { by: 'user' } } as const;
@@ -43,6 +47,21 @@ describe('granting', () => {
     given(consent, granted(terms)).when(grant(more)).then(all);
     given(consent, granted(terms), all).when(grant(more)).thenNothing();
     given(consent, granted(terms), all).when(grant(terms)).thenNothing();
+  });
+});
+
+describe('renewing', () => {
+  const less = { ...terms, scopes: ['openid'], claims: [], resources: {} };
+
+  test('records once what is agreed to now, and forgets what was before', () => {
+    given(consent, granted(terms)).when(renew(less)).then(renewed(less));
+    given(consent, granted(terms), renewed(less)).when(renew(less)).thenNothing();
+    given(consent, granted(terms), renewed(less)).when(grant(less)).thenNothing();
+    given(consent, granted(terms), renewed(less)).when(grant(terms)).then(granted(terms));
+  });
+
+  test('the same begins anew all the same', () => {
+    given(consent, granted(terms)).when(renew(terms)).then(renewed(terms));
   });
 });
 

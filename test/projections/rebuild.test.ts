@@ -46,6 +46,7 @@ async function register(clientId: string) {
   const registration: ClientRegistration = {
     clientId,
     displayName: clientId,
+    description: '',
     clientUri: null,
     logoUri: null,
     policyUri: null,
@@ -56,6 +57,7 @@ async function register(clientId: string) {
     certificateSubject: null,
     profile: 'none',
     consentType: 'explicit',
+    consentLifetime: null,
     redirectUris: [],
     postLogoutRedirectUris: [],
     permissions: {

@@ -56,6 +56,7 @@ const issuedIn = (id: string, kind: string) => ({
 
 const presentation = {
   displayName: text,
+  description: text,
   clientUri: maybeText,
   logoUri: maybeText,
   policyUri: maybeText,
@@ -138,6 +139,7 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
         certificateSubject,
         profile,
         consentType,
+        consentLifetime: lifetime,
         redirectUris,
         postLogoutRedirectUris: redirectUris,
         permissions,
@@ -185,6 +187,10 @@ const wishes: {
   client: (id) => ({
     RegisterClient: registration(id),
     ChangeClientPresentation: record(presentation),
+    LocalizeClient: record({
+      locale: name,
+      text: fc.option(record({ ...presentation, displayName: maybeText, description: maybeText })),
+    }),
     ChangeClientRedirectUris: record({ redirectUris }),
     ChangeClientPostLogoutRedirectUris: record({ postLogoutRedirectUris: redirectUris }),
     ChangeClientPermissions: record({ permissions }),
@@ -194,6 +200,7 @@ const wishes: {
     ChangeClientAllowedOrigins: record({ allowedOrigins }),
     ChangeClientProperties: record({ properties }),
     ChangeClientConsentType: record({ consentType }),
+    ChangeClientConsentLifetime: record({ consentLifetime: lifetime }),
     ChangeClientTokenPolicy: record({ tokenPolicy }),
     ChangeClientResponseProtection: record({ responseProtection }),
     ChangeClientAuthenticationMethod: record({ authenticationMethod }),
@@ -271,12 +278,14 @@ const wishes: {
 
   consent: (id) => {
     const by = fc.constantFrom('user', 'administrator');
+    const given = {
+      sub: fc.constant(`sub of ${id}`),
+      clientId: fc.constant(`client of ${id}`),
+      ...terms,
+    };
     return {
-      GrantConsent: record({
-        sub: fc.constant(`sub of ${id}`),
-        clientId: fc.constant(`client of ${id}`),
-        ...terms,
-      }),
+      GrantConsent: record(given),
+      RenewConsent: record({ ...given, at: instant }),
       WithdrawConsent: record({ by }),
     };
   },

@@ -25,6 +25,17 @@ export function negotiateLocale(wish: {
   return 'en';
 }
 
+/** What is said in the page's language: in exactly that, else in a variety of it such as `de-AT`. */
+export function saidIn<Text extends { readonly locale: string }>(
+  locale: Locale,
+  texts: readonly Text[],
+): Text | undefined {
+  return (
+    texts.find((text) => text.locale === locale) ??
+    texts.find((text) => text.locale.startsWith(`${locale}-`))
+  );
+}
+
 /**
  * A message with its `{name}`s replaced: plain text, still to be escaped.
  * @throws RangeError when the catalogue has no such message

@@ -8,6 +8,8 @@ export interface PageModel {
 /** A client as people see it (RFC 7591 §2). Links that are not http(s) are left out of the page. */
 export interface ClientModel {
   readonly clientName: string;
+  /** What it is for, in its own words. */
+  readonly clientDescription?: string | null;
   /** An https URL, a path on this server, or a `data:image/…` URL; others are left out. */
   readonly clientLogoUri?: string | null;
   readonly clientUri?: string | null;

@@ -198,6 +198,7 @@ export function send(ctx: Koa.Context, page: Page): void {
 function clientOf(model: ClientModel): Required<ClientModel> {
   return {
     clientName: model.clientName,
+    clientDescription: model.clientDescription || null,
     clientLogoUri: imageSource(model.clientLogoUri),
     clientUri: linkTarget(model.clientUri),
     policyUri: linkTarget(model.policyUri),
