@@ -18,6 +18,7 @@ import { ProviderHost } from './oidc/provider.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
 import { perRequest } from './oidc/unit-of-work.ts';
 import { userCodeLimits } from './oidc/user-code-limits.ts';
+import type { CertificateProxy } from './platform/client-certificates.ts';
 import type { Config } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import {
@@ -30,6 +31,7 @@ import {
 } from './platform/http.ts';
 import { listen } from './platform/listen.ts';
 import { loadMasterKey } from './platform/master-key.ts';
+import { mtlsOrigin, mtlsServer } from './platform/mtls-listener.ts';
 import { outbound } from './platform/outbound.ts';
 import { connectPostgres } from './platform/postgres.ts';
 import { Secrets } from './platform/secrets.ts';
@@ -209,6 +211,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       requirePushedRequests: config.requirePushedRequests,
       outbound: call,
       trustProxy: config.trustProxy,
+      mutualTls: { proxy: certificateProxy(config), origin: mtlsOrigin(config) },
     });
     await host.refresh();
     refresh = () =>
@@ -261,15 +264,17 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       }),
     );
 
-    const publicServer = await gracefulServer(http.createServer(host.handle), config);
-    const adminServer = await gracefulServer(http.createServer(admin.callback()), {
-      ...config,
-      port: config.adminPort,
-    });
+    const { port, adminPort, mtlsPort } = config;
+    const mtls = await mtlsServer(config, host.handle);
+    const servers = [
+      await gracefulServer(http.createServer(host.handle), { ...config, port }),
+      await gracefulServer(http.createServer(admin.callback()), { ...config, port: adminPort }),
+      ...(mtls ? [await gracefulServer(mtls, { ...config, port: mtlsPort ?? 0 })] : []),
+    ];
     return {
       firstRun,
       async stop() {
-        await Promise.all([publicServer.close(), adminServer.close()]);
+        await Promise.all(servers.map((server) => server.close()));
         closing.abort();
         await courier;
         await engine.close();
@@ -280,6 +285,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await engine.close();
     throw error;
   }
+}
+
+/** The proxy that passes on certificates of clients, if one does. */
+function certificateProxy(config: Config): CertificateProxy | null {
+  const { clientCertHeader: header, clientCertVerifyHeader: verifyHeader } = config;
+  const addresses = config.clientCertProxies;
+  return header && addresses ? { header, verifyHeader, addresses } : null;
 }
 
 /** Destroys the keys of persons whose erasure was recorded by a server that then went away. */

@@ -15,6 +15,7 @@ import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
 import { privateJwks } from './jwks.ts';
 import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
+import { type MutualTls, mutualTls } from './mutual-tls.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
@@ -38,6 +39,7 @@ export interface ConfigurationContext {
   readonly requirePushedRequests: boolean;
   /** Calls addresses that clients name. */
   readonly outbound: Outbound;
+  readonly mutualTls: MutualTls;
   /** What changes at run time: a change makes a new provider. */
   readonly catalogue: Catalogue;
 }
@@ -79,6 +81,7 @@ export const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as con
 /** How oidc-provider is set up. What is not switched on here does not exist. */
 export function configuration(context: ConfigurationContext): Configuration {
   const { issuer, reads, secrets, pages, catalogue, signingAlgorithms } = context;
+  const tls = mutualTls(context.mutualTls, ROUTES);
   const ofThePerson = [...catalogue.scopes.values()].filter(
     ({ resources }) => resources.length === 0,
   );
@@ -94,9 +97,15 @@ export function configuration(context: ConfigurationContext): Configuration {
     scopes: ofThePerson.map(({ name }) => name),
     claims: Object.fromEntries(ofThePerson.map(({ name, claims }) => [name, [...claims]])),
     fetch: context.outbound,
-    discovery: LOGOUT_METADATA,
     responseTypes: [...RESPONSE_TYPES],
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientAuthMethods: [
+      'none',
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      ...tls.methods,
+    ],
+    discovery: { ...LOGOUT_METADATA, ...tls.discovery },
     extraClientMetadata: { properties: [POLICY] },
     clientBasedCORS: (_ctx, origin, client) => policyOf(client).allowedOrigins.includes(origin),
     subjectTypes: ['public', 'pairwise'],
@@ -161,6 +170,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       jwtUserinfo: { enabled: true },
       encryption: { enabled: true },
       dPoP: { enabled: true },
+      mTLS: tls.feature,
       resourceIndicators: {
         enabled: true,
         defaultResource: defaultResource(catalogue),

@@ -5,11 +5,12 @@ import type { Logger } from 'pino';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
-import { type ConfigurationContext, configuration } from './configuration.ts';
+import { type ConfigurationContext, configuration, ROUTES } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
 import { registerExtensionGrants } from './grants/index.ts';
 import { interactions } from './interactions.ts';
 import { makeJwtsByPolicy, takeJwts } from './jwt-access-tokens.ts';
+import { aliasedEndpointsOnly, receive } from './mutual-tls.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
 import { permitEndpoints } from './permitted-endpoints.ts';
@@ -42,7 +43,8 @@ export class ProviderHost {
   /** Answers a request of the public listener. */
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (!this.#handle) throw new Error('the provider has not been built');
-    pinOrigin(request, this.context.issuer, this.context.trustProxy);
+    const origin = receive(request, this.context.mutualTls, this.context);
+    pinOrigin(request, origin, this.context.trustProxy);
     this.#handle(request, response);
   };
 
@@ -80,6 +82,7 @@ function build(context: ProviderContext & ConfigurationContext) {
     context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),
   );
   for (const middleware of context.outer) provider.use(middleware);
+  provider.use(aliasedEndpointsOnly(ROUTES));
   provider.use(transaction(context));
   provider.use(deviceRequests(context));
   provider.use(home(context));
@@ -87,9 +90,9 @@ function build(context: ProviderContext & ConfigurationContext) {
   return provider.callback();
 }
 
-/** Links are made from the issuer, whatever Host or X-Forwarded-* a request carries. */
-function pinOrigin(request: IncomingMessage, issuer: string, trustProxy: boolean): void {
-  const { host, protocol } = new URL(issuer);
+/** Links are made from our own addresses, whatever Host or X-Forwarded-* a request carries. */
+function pinOrigin(request: IncomingMessage, origin: string, trustProxy: boolean): void {
+  const { host, protocol } = new URL(origin);
   request.headers.host = host;
   request.headers['x-forwarded-host'] = host;
   request.headers['x-forwarded-proto'] = protocol.slice(0, -1);

@@ -1,5 +1,10 @@
 import { z } from 'zod';
+import {
+  clientCertificateProblems,
+  clientCertificateSettings,
+} from './client-certificate-settings.ts';
 import { passwordProblem } from './passwords.ts';
+import { commaSeparated, flag, type Setting, setting, text, wholeNumber } from './setting.ts';
 
 /** What an operator has to correct, all of it at once. */
 export class ConfigError extends Error {
@@ -12,42 +17,6 @@ export class ConfigError extends Error {
     super(`the configuration is not valid:\n${lines.join('\n')}`);
   }
 }
-
-/** One environment variable: its default as an operator would write it, and what it has to be. */
-interface Setting<S extends z.ZodType> {
-  readonly variable: string;
-  /** null: none. */
-  readonly default: string | null;
-  readonly description: string;
-  readonly schema: S;
-}
-
-const text = (message: string) => z.string().refine((value) => value.trim() !== '', message);
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
-
-const flag = z
-  .enum(['true', 'false'], 'must be true or false')
-  .transform((value) => value === 'true');
-
-/** Words separated by commas, in lower case; none when empty. */
-const commaSeparated = (pattern: RegExp, message: string) =>
-  z
-    .string()
-    .nullable()
-    .transform((value) =>
-      (value ?? '')
-        .toLowerCase()
-        .split(',')
-        .map((word) => word.trim()),
-    )
-    .transform((words) => words.filter((word) => word !== ''))
-    .refine((words) => words.every((word) => pattern.test(word)), message);
 
 /** A host as it is in a URL, with or without a port. */
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/;
@@ -154,6 +123,7 @@ const fields = {
       'Whether a reverse proxy in front sets `X-Forwarded-For` and `X-Forwarded-Proto`. Anyone could, without one.',
     schema: flag,
   }),
+  ...clientCertificateSettings,
   adminUsername: setting({
     variable: 'ADMIN_USERNAME',
     default: 'admin',
@@ -298,12 +268,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (values.port === values.adminPort && values.port !== 0 && values.port !== undefined) {
     problems.push({ variable: 'ADMIN_PORT', message: 'must not be the same as PORT' });
   }
+  problems.push(...clientCertificateProblems(values));
   if (problems.length > 0) throw new ConfigError(problems);
   return values as Config;
-}
-
-function setting<S extends z.ZodType>(definition: Setting<S>): Setting<S> {
-  return definition;
 }
 
 const KEY_EXPECTED =

@@ -4,13 +4,14 @@ type Attribute = `${string}=${string}`;
 /** A distinguished name: its parts, the most specific first, each with its attributes in order. */
 export type DistinguishedName = readonly (readonly Attribute[])[];
 
-/** A type by name and a value as a string, in which what would end it is escaped (RFC 4514 §2.4). */
-const ATTRIBUTE = /^\s*([A-Za-z][A-Za-z0-9-]*)=((?:\\[0-9A-Fa-f]{2}|\\.|[^\\,+;"\n])*)$/s;
+/** A type by name or number and a value as a string, in which what would end it is escaped (RFC 4514 §2.4). */
+const ATTRIBUTE =
+  /^\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)=((?:\\[0-9A-Fa-f]{2}|\\.|[^\\,+;"\n])*)$/s;
 
 /**
  * Reads the text of a distinguished name (RFC 4514), such as `CN=shop,O=Example,C=DE`.
  * @param separator what stands between its parts; Node writes each on a line of its own
- * @returns null when it is not one, or has a value in hexadecimal or a type by number
+ * @returns null when it is not one, or has a value in hexadecimal
  */
 export function parseDistinguishedName(text: string, separator = ','): DistinguishedName | null {
   const parts = split(text, separator).map((part) => split(part, '+').map(attribute));

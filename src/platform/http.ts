@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import type { Logger } from 'pino';
@@ -154,7 +156,7 @@ export interface GracefulServer {
  * @throws Error naming the address when it is taken
  */
 export async function gracefulServer(
-  server: Server,
+  server: Server | HttpsServer,
   options: { host: string; port: number; shutdownTimeout: number },
 ): Promise<GracefulServer> {
   const { host, port, shutdownTimeout } = options;
@@ -166,7 +168,7 @@ export async function gracefulServer(
   server.requestTimeout = 30_000;
   // Node counts a connection that has not asked for anything yet as busy; browsers open such ahead.
   const underWay = new Map<Socket, number>();
-  server.on('connection', (socket) => {
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket) => {
     underWay.set(socket, 0);
     socket.once('close', () => underWay.delete(socket));
   });

@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { ConfigError, loadConfig, settings } from '../../src/platform/config.ts';
 
@@ -32,6 +33,14 @@ describe('loadConfig', () => {
       masterKey: null,
       signingAlgorithms: ['RS256', 'ES256'],
       trustProxy: false,
+      clientCertHeader: null,
+      clientCertVerifyHeader: null,
+      clientCertProxies: null,
+      mtlsPort: null,
+      mtlsCertFile: null,
+      mtlsKeyFile: null,
+      mtlsCaFile: null,
+      mtlsUrl: null,
       adminUsername: 'admin',
       adminPassword: null,
       adminClientSecret: null,
@@ -62,6 +71,14 @@ describe('loadConfig', () => {
       DATA_DIR: '/var/lib/muniment',
       EVENTSTORE_URL: 'esdb+discover://admin:changeit@one:2113,two:2113?tls=true',
       TRUST_PROXY: 'true',
+      CLIENT_CERT_HEADER: 'X-Client-Cert',
+      CLIENT_CERT_VERIFY_HEADER: 'X-Client-Verify',
+      CLIENT_CERT_PROXIES: '10.0.0.2, 10.1.0.0/16,fd00::/8',
+      MTLS_PORT: '8443',
+      MTLS_CERT_FILE: '/etc/muniment/cert.pem',
+      MTLS_KEY_FILE: '/etc/muniment/key.pem',
+      MTLS_CA_FILE: '/etc/muniment/ca.pem',
+      MTLS_URL: 'https://mtls.example.com',
       ADMIN_USERNAME: 'root of all',
       ADMIN_PASSWORD: 'correct horse battery staple',
       ADMIN_CLIENT_SECRET: 's'.repeat(32),
@@ -87,6 +104,14 @@ describe('loadConfig', () => {
       eventStoreUrl: env.EVENTSTORE_URL,
       masterKey: KEY,
       trustProxy: true,
+      clientCertHeader: 'x-client-cert',
+      clientCertVerifyHeader: 'x-client-verify',
+      clientCertProxies: expect.any(BlockList),
+      mtlsPort: 8443,
+      mtlsCertFile: env.MTLS_CERT_FILE,
+      mtlsKeyFile: env.MTLS_KEY_FILE,
+      mtlsCaFile: env.MTLS_CA_FILE,
+      mtlsUrl: env.MTLS_URL,
       adminUsername: env.ADMIN_USERNAME,
       adminPassword: env.ADMIN_PASSWORD,
       adminClientSecret: env.ADMIN_CLIENT_SECRET,
@@ -102,6 +127,24 @@ describe('loadConfig', () => {
       shutdownTimeout: 25,
     });
   });
+
+  test('takes certificates from a proxy only where it is known, and from connections only with keys', () => {
+    expect(problemsOf({ CLIENT_CERT_HEADER: 'X-Client-Cert', MTLS_PORT: '8443' })).toEqual({
+      TRUST_PROXY: 'must be true with CLIENT_CERT_HEADER',
+      CLIENT_CERT_PROXIES: 'is required with CLIENT_CERT_HEADER',
+      MTLS_CERT_FILE: 'is required with MTLS_PORT',
+      MTLS_KEY_FILE: 'is required with MTLS_PORT',
+    });
+  });
+
+  test.each(['proxy.internal', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.1,', '::1/x'])(
+    'does not take %s for the address of a proxy',
+    (value) => {
+      expect(Object.keys(problemsOf({ CLIENT_CERT_PROXIES: value }))).toEqual([
+        'CLIENT_CERT_PROXIES',
+      ]);
+    },
+  );
 
   test('reports every problem at once, each by its variable, and no value of a secret', () => {
     const canary = 'canary-canary';

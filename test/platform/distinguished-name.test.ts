@@ -33,17 +33,10 @@ describe('a distinguished name (RFC 4514)', () => {
     expect(sameName(lines, name('CN=shop,O=Before\\, after,C=DE'))).toBe(true);
   });
 
-  test.each([
-    '',
-    'shop',
-    'CN=',
-    'CN=a,,O=b',
-    'CN=a;b',
-    'CN=#0c0161',
-    '2.5.4.3=a',
-    'CN="a"',
-    'CN=a\\',
-  ])('is not %j', (text) => {
-    expect(parseDistinguishedName(text)).toBeNull();
-  });
+  test.each(['', 'shop', 'CN=', 'CN=a,,O=b', 'CN=a;b', 'CN=#0c0161', 'CN="a"', 'CN=a\\'])(
+    'is not %j',
+    (text) => {
+      expect(parseDistinguishedName(text)).toBeNull();
+    },
+  );
 });

@@ -37,7 +37,11 @@ export class ClientApp {
   static async connect(
     server: TestServer,
     registered: RegisteredClient,
-    options: { node?: TestNode; authentication?: oidc.ClientAuth } = {},
+    options: {
+      node?: TestNode;
+      authentication?: oidc.ClientAuth;
+      metadata?: Partial<oidc.ClientMetadata>;
+    } = {},
   ): Promise<ClientApp> {
     const node = options.node ?? server.node;
     const { clientId, secret } = registered;
@@ -45,7 +49,7 @@ export class ClientApp {
     const config = await oidc.discovery(
       new URL(server.issuer),
       clientId,
-      {},
+      options.metadata ?? {},
       options.authentication ?? byDefault,
       {
         execute: [oidc.allowInsecureRequests],
