@@ -38,10 +38,12 @@ import { Secrets } from './platform/secrets.ts';
 import { SubjectKeys } from './platform/subject-keys.ts';
 import {
   ANNOUNCEMENTS,
+  applyEvents,
   inlineProjection,
   migrateReadModels,
   READ_SCHEMA,
 } from './projections/apply.ts';
+import { AUDIT_GROUP, AUDIT_SCHEMA, auditSql, runAuditProjector } from './projections/audit-log.ts';
 import { changesCatalogue } from './projections/catalogue.ts';
 import { protocolReadModels } from './projections/index.ts';
 import { checkpoint, projectionProgress, runProjector } from './projections/projector.ts';
@@ -96,6 +98,7 @@ export async function openEngine(
   await exclusively(pool, SEED_LOCK, (client) =>
     migrateReadModels(client, READ_SCHEMA, protocolReadModels),
   );
+  await exclusively(pool, SEED_LOCK, (client) => client.query(auditSql(AUDIT_SCHEMA)));
   await SubjectKeys.migrate(pool);
 
   const head = async () => {
@@ -120,7 +123,7 @@ export async function openEngine(
         pool,
         store,
         schema: READ_SCHEMA,
-        projections: protocolReadModels,
+        write: (client, events) => applyEvents(client, READ_SCHEMA, protocolReadModels, events),
         signal: closing.signal,
         failed: (error) => log.error({ err: error }, 'the projector stopped, and starts again'),
       });
@@ -157,6 +160,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   const secrets = new Secrets(await loadMasterKey(config));
   const engine = await openEngine(config, log);
   const closing = new AbortController();
+  let auditing: Promise<void> | undefined;
   try {
     const { pool, store } = engine;
     const reads = new ProtocolReads(pool, perRequest);
@@ -170,6 +174,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const subjectKeys = new SubjectKeys(pool, secrets);
     await finishErasures(pool, subjectKeys);
     const { signingAlgorithms } = config;
+    auditing = runAuditProjector({
+      pool,
+      store,
+      keys: { secrets, subjectKeys },
+      signal: closing.signal,
+      failed: (err) => log.error({ err }, 'the audit index stopped, and starts again'),
+    });
+    const audited = projectionProgress(pool, AUDIT_SCHEMA, closing.signal, AUDIT_GROUP);
     const policy = {
       algorithms: signingAlgorithms,
       rotation: config.keyRotationDays,
@@ -259,6 +271,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         async waitFor(position) {
           if (!(await engine.projected(position))) throw new Error('not projected in time');
         },
+        audit: {
+          head: engine.head,
+          reached: (position) => audited(position, PROJECTION_WAIT_MS),
+        },
         log,
         development: process.env.NODE_ENV !== 'production',
       }),
@@ -277,11 +293,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         await Promise.all(servers.map((server) => server.close()));
         closing.abort();
         await courier;
+        await auditing;
         await engine.close();
       },
     };
   } catch (error) {
     closing.abort();
+    await auditing;
     await engine.close();
     throw error;
   }

@@ -24,6 +24,7 @@ const TYPES_FOR_ALL = 'src/domain/ids.ts';
 const WRITERS: Readonly<Record<string, string>> = {
   'src/projections/apply.ts': 'read models',
   'src/projections/projector.ts': 'the checkpoint of the read models',
+  'src/projections/audit-log.ts': 'the audit index',
   'src/eventstore/postgres.sql': 'the log and the technical rows beside it',
   'src/platform/subject-keys.ts': 'the keys of persons',
 };

@@ -17,6 +17,8 @@ export const ADMIN_CLIENT = 'muniment-admin';
 export const DEMO_CLIENT = 'demo';
 
 const ADMIN_ENTITIES = ['clients', 'scopes', 'resources', 'users', 'keys', 'issuers'];
+/** What can be read and not written. */
+const ADMIN_RECORDS = ['schema', 'audit', 'personal'];
 
 const IDENTITY_SCOPES = [
   { name: 'openid', displayName: 'Your identity', description: 'Sign you in', claims: ['sub'] },
@@ -192,7 +194,8 @@ function withoutResources(scope: (typeof IDENTITY_SCOPES)[number]) {
 
 function adminScopes() {
   const verbs = ADMIN_ENTITIES.flatMap((entity) => [`${entity}:read`, `${entity}:write`]);
-  return ['*', 'schema:read', ...verbs].map((right) => ({
+  const records = ADMIN_RECORDS.map((record) => `${record}:read`);
+  return ['*', ...records, ...verbs].map((right) => ({
     name: `admin:${right}`,
     displayName: `Administration: ${right}`,
     description: right === '*' ? 'Everything in the Admin API' : `Admin API, ${right}`,

@@ -13,12 +13,6 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import {
-  type ApiResourceFacts,
-  type ApiResourceState,
-  type ApiResourceWishes,
-  apiResource,
-} from '../domain/api-resource.ts';
 import { digest } from '../platform/secrets.ts';
 import { type ApiResourceRow, apiResources } from '../projections/api-resources.ts';
 import { type Condition, contains, type Revised } from '../projections/page.ts';
@@ -26,7 +20,7 @@ import { Requires } from './authorize.ts';
 import { TokenFormat } from './client-enums.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
-import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';
 import {
   type Connection,
@@ -38,6 +32,9 @@ import {
 } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { apiResourceChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt } from './time-travel/past.ts';
 
 @ObjectType({
   description:
@@ -125,13 +122,10 @@ class ApiResourcesArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
-}
 
-const chronicle: Chronicle<ApiResourceState, ApiResourceWishes, ApiResourceFacts> = {
-  decider: apiResource,
-  sealed: [],
-  fields: ({ definition }) => ({ ...definition }),
-};
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
+}
 
 @Resolver(() => ApiResource)
 export class ApiResourceResolver {
@@ -141,17 +135,17 @@ export class ApiResourceResolver {
     description: 'The API resources, page by page.',
   })
   async apiResources(
-    @Args(() => ApiResourcesArgs) { filter, orderBy, minPosition, ...page }: ApiResourcesArgs,
+    @Args(() => ApiResourcesArgs) { filter, orderBy, minPosition, asOf, ...page }: ApiResourcesArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<ApiResourceRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: apiResources,
       where: conditions(filter ?? {}),
       orderBy: orderBy?.field ?? ApiResourceOrderField.IDENTIFIER,
       descending: orderBy?.direction === 'DESC',
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('resources', 'read')
@@ -162,10 +156,11 @@ export class ApiResourceResolver {
   async apiResource(
     @Arg('identifier', () => String, { description: 'Its identifier.' }) identifier: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<ApiResourceRow | null> {
-    await reach(context, position);
-    return context.loaders.apiResources.load(digest(identifier));
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).apiResources.load(digest(identifier));
   }
 
   @FieldResolver(() => Int, {
@@ -185,7 +180,7 @@ export class ApiResourceResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<HistoryEntry>> {
-    return historyOf(context, chronicle, row.resource_id, args);
+    return historyOf(context, apiResourceChronicle, row.resource_id, args, momentOf(row));
   }
 }
 

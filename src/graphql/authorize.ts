@@ -11,7 +11,17 @@ import {
 import { Extensions } from 'type-graphql';
 import type { GraphContext } from './context.ts';
 
-export type AdminEntity = 'clients' | 'scopes' | 'resources' | 'users' | 'keys' | 'issuers';
+export type AdminEntity =
+  | 'clients'
+  | 'scopes'
+  | 'resources'
+  | 'users'
+  | 'keys'
+  | 'issuers'
+  /** The record of everything that happened. */
+  | 'audit'
+  /** What only persons concerned should see: where requests came from, and what is sealed in events. */
+  | 'personal';
 
 /** The scope that allows everything: for operators who set the server up, and in an emergency. */
 export const EVERYTHING = 'admin:*';

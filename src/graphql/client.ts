@@ -14,13 +14,6 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import {
-  type ClientFacts,
-  type ClientRegistration,
-  type ClientState,
-  type ClientWishes,
-  client,
-} from '../domain/client.ts';
-import {
   type ClientRow,
   type ClientSecretRow,
   type ClientTextRow,
@@ -48,7 +41,7 @@ import {
 import { ClientResponseProtection } from './client-responses.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
-import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';
 import {
   type Connection,
@@ -61,6 +54,9 @@ import {
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
 import { Scope } from './scope.ts';
+import { clientChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt, loadersOf } from './time-travel/past.ts';
 
 @ObjectType({
   implements: Node,
@@ -248,21 +244,10 @@ class ClientsArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
-}
 
-const chronicle: Chronicle<ClientState, ClientWishes, ClientFacts> = {
-  decider: client,
-  sealed: [],
-  fields: ({ registration, status, localizations, secrets }) =>
-    registration
-      ? {
-          ...(registration satisfies ClientRegistration),
-          status,
-          localizations,
-          secrets: secrets.map((secret) => ({ ...secret, digest: '[sealed]' })),
-        }
-      : {},
-};
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
+}
 
 @Resolver(() => Client)
 export class ClientResolver {
@@ -272,17 +257,17 @@ export class ClientResolver {
     description: 'The clients, page by page.',
   })
   async clients(
-    @Args(() => ClientsArgs) { filter, orderBy, minPosition, ...page }: ClientsArgs,
+    @Args(() => ClientsArgs) { filter, orderBy, minPosition, asOf, ...page }: ClientsArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<ClientRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: clients,
       where: conditions(filter ?? {}),
       orderBy: orderBy?.field ?? ClientOrderField.CREATED_AT,
       descending: orderBy?.direction !== 'ASC',
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('clients', 'read')
@@ -290,10 +275,11 @@ export class ClientResolver {
   async client(
     @Arg('clientId', () => String, { description: 'Its client_id.' }) clientId: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<ClientRow | null> {
-    await reach(context, position);
-    return context.loaders.clients.load(clientId);
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).clients.load(clientId);
   }
 
   @FieldResolver(() => Int, {
@@ -312,19 +298,16 @@ export class ClientResolver {
     complexity: ({ childComplexity }) => 1 + 3 * childComplexity,
     description: 'Its secrets, without their values. At most ten.',
   })
-  secrets(@Root() row: ClientRow, @Ctx() { loaders }: GraphContext): Promise<ClientSecretRow[]> {
-    return loaders.clientSecrets.load(row.client_id);
+  secrets(@Root() row: ClientRow, @Ctx() context: GraphContext): Promise<ClientSecretRow[]> {
+    return loadersOf(context, row).clientSecrets.load(row.client_id);
   }
 
   @FieldResolver(() => [ClientLocalization], {
     complexity: ({ childComplexity }) => 1 + 5 * childComplexity,
     description: 'What people see of it in other languages.',
   })
-  localizations(
-    @Root() row: ClientRow,
-    @Ctx() { loaders }: GraphContext,
-  ): Promise<ClientTextRow[]> {
-    return loaders.clientTexts.load(row.client_id);
+  localizations(@Root() row: ClientRow, @Ctx() context: GraphContext): Promise<ClientTextRow[]> {
+    return loadersOf(context, row).clientTexts.load(row.client_id);
   }
 
   @Requires('scopes', 'read')
@@ -332,9 +315,9 @@ export class ClientResolver {
     complexity: ({ childComplexity }) => 1 + 5 * childComplexity,
     description: 'The scopes it may ask for by name, as far as they are defined.',
   })
-  async scopes(@Root() row: ClientRow, @Ctx() { loaders }: GraphContext): Promise<object[]> {
+  async scopes(@Root() row: ClientRow, @Ctx() context: GraphContext): Promise<object[]> {
     const found = await Promise.all(
-      row.permissions.scopes.map((name) => loaders.scopes.load(name)),
+      row.permissions.scopes.map((name) => loadersOf(context, row).scopes.load(name)),
     );
     return found.filter((scope) => scope !== null);
   }
@@ -349,7 +332,7 @@ export class ClientResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<HistoryEntry>> {
-    return historyOf(context, chronicle, row.client_id, args);
+    return historyOf(context, clientChronicle, row.client_id, args, momentOf(row));
   }
 }
 

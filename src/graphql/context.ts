@@ -9,6 +9,7 @@ import type { SubjectKeys } from '../platform/subject-keys.ts';
 import { Cursors } from '../projections/cursor.ts';
 import { type Loaders, loadersFor } from './loaders.ts';
 import type { Principal } from './principal.ts';
+import type { Moment } from './time-travel/moment.ts';
 
 /** What the Admin API is built on. */
 export interface Dependencies {
@@ -21,6 +22,12 @@ export interface Dependencies {
   readonly issuer: string;
   /** Resolves once the read models show the position, or rejects when that takes too long. */
   readonly waitFor: (position: Position) => Promise<void>;
+  readonly audit: {
+    /** Where the log stands: at least everything that has been acknowledged. */
+    readonly head: () => Promise<Position>;
+    /** Whether the audit index holds a position, now or within a bounded wait. */
+    readonly reached: (position: Position) => Promise<boolean>;
+  };
   readonly log: Logger;
   /** Introspection for everyone who may call at all. */
   readonly development: boolean;
@@ -34,6 +41,10 @@ export interface GraphContext extends Dependencies {
   readonly cursors: Cursors;
   /** Of this call only, and new ones after every mutation: nobody sees what another may see, or what was. */
   loaders: Loaders;
+  /** What was loaded of other moments, by their positions: it stays as it was. */
+  readonly past: Map<Position, Loaders>;
+  /** Moments that were found, until the next mutation: the present is one of them. */
+  readonly moments: Map<string, Promise<Moment>>;
 }
 
 export function contextFor(
@@ -45,6 +56,8 @@ export function contextFor(
     ...call,
     cursors: new Cursors(dependencies.secrets),
     loaders: loadersFor(dependencies),
+    past: new Map(),
+    moments: new Map(),
   };
 }
 

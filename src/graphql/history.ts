@@ -1,11 +1,24 @@
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { type Decider, fold, same, streamOf } from '../domain/decider.ts';
-import type { Envelope, RecordedEvent } from '../eventstore/event-store.ts';
-import { upcast } from '../eventstore/upcast.ts';
+import {
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  Int,
+  ObjectType,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
+import type { Envelope } from '../eventstore/event-store.ts';
+import { openSource } from '../projections/audit-log.ts';
+import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { badInput } from './errors.ts';
 import { type Connection, connection, connectionOf, type PageArgs, windowOf } from './page.ts';
 import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
+import type { Moment } from './time-travel/moment.ts';
+import { loadersAt } from './time-travel/past.ts';
+import { type Chronicle, tellChanges, teller } from './time-travel/telling.ts';
 
 export const ActorType = {
   CLIENT: 'client',
@@ -34,6 +47,9 @@ export class Actor {
   readonly id!: string;
 }
 
+/** What the fields of an event that need a scope of their own are made of. */
+const ENVELOPE = Symbol('envelope');
+
 @ObjectType({ description: 'One field, before an event and after it.' })
 export class Change {
   @Field(() => String, { description: 'The field’s name.' })
@@ -50,6 +66,39 @@ export class Change {
     description: 'Its value after; null for none. What is secret or personal reads "[sealed]".',
   })
   readonly after!: unknown;
+}
+
+@ObjectType({ description: 'Where a request came from: personal data of whoever made it.' })
+export class Source {
+  @Field(() => String, { description: 'The network address.' })
+  readonly address!: string;
+
+  @Field(() => String, { description: 'What the User-Agent header said; empty for none.' })
+  readonly userAgent!: string;
+}
+
+export const Outcome = { GRANTED: 'GRANTED', REFUSED: 'REFUSED' } as const;
+
+registerEnumType(Outcome, {
+  name: 'Outcome',
+  description: 'What became of the attempt that an event tells of.',
+  valuesConfig: {
+    GRANTED: { description: 'It was done.' },
+    REFUSED: { description: 'It was refused, and is recorded for what it proves.' },
+  },
+});
+
+/** Facts that tell of an attempt that was refused. */
+const REFUSALS = [
+  'SignInFailed',
+  'AuthorizationCodeReplayDetected',
+  'RefreshTokenReuseDetected',
+  'DeviceAuthorizationDenied',
+];
+
+/** What became of the attempt that an event of this type tells of. */
+export function outcomeOf(type: string): keyof typeof Outcome {
+  return REFUSALS.includes(type) ? 'REFUSED' : 'GRANTED';
 }
 
 @ObjectType({ description: 'An event in the life of an entity: who, when, what changed.' })
@@ -84,35 +133,43 @@ export class HistoryEntry {
   @Field(() => String, { nullable: true, description: 'Why, where a reason was given.' })
   readonly reason!: string | null;
 
+  @Field(() => Outcome, { description: 'What became of the attempt.' })
+  readonly outcome!: keyof typeof Outcome;
+
   @Field(() => [Change], { description: 'The fields that are different since.' })
   readonly changes!: Change[];
+
+  readonly [ENVELOPE]!: Envelope;
+}
+
+@Resolver(() => HistoryEntry)
+export class HistoryEntryResolver {
+  @Requires('personal', 'read')
+  @FieldResolver(() => Source, {
+    nullable: true,
+    description:
+      'Where it came from; null for what the server did of itself, and once the person is erased.',
+  })
+  source(@Root() entry: HistoryEntry, @Ctx() context: GraphContext): Promise<Source | null> {
+    return openSource(context, entry[ENVELOPE]);
+  }
 }
 
 export const HistoryConnection = connectionOf(HistoryEntry, 'History', 'events of an entity');
 
-/** How the history of an entity is told. */
-export interface Chronicle<S, W, F> {
-  readonly decider: Decider<S, W, F>;
-  /** Fields of the facts that are kept sealed: that they changed is told, what they hold is not. */
-  readonly sealed: readonly string[];
-  /** The entity as its fields, given its state and the sealed fields it has; empty before it exists. */
-  readonly fields: (state: S, sealed: Fields) => Fields;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const SEALED = '[sealed]';
-
-/** What happened to one entity, latest first. */
+/** What happened to one entity, latest first. @param moment by then; by now when absent */
 export async function historyOf<S, W, F>(
   context: GraphContext,
   chronicle: Chronicle<S, W, F>,
   id: string,
   args: PageArgs,
+  moment: Moment | null = null,
 ): Promise<Connection<HistoryEntry>> {
-  const stream = streamOf(chronicle.decider, id);
+  const told = teller(chronicle);
+  const stream = told.streamOf(id);
   const window = windowOf(context, stream, args);
-  const entries = tell(chronicle, await context.loaders.events.load(stream)).reverse();
+  const events = await loadersAt(context, moment).events.load(stream);
+  const entries = tellChanges(told, events).map(historyEntry).reverse();
 
   const place = window.from?.[0];
   const at = entries.findIndex(({ version }) => version === place);
@@ -123,54 +180,23 @@ export async function historyOf<S, W, F>(
       ? entries.slice(0, at)
       : entries.slice(at + 1);
   const page = window.backwards ? rest.slice(-window.count) : rest.slice(0, window.count);
-  return connection(
-    page,
-    ({ version }) => context.cursors.seal(stream, [version]),
-    window,
-    rest.length > page.length,
-    () => entries.length,
-  );
+  return {
+    ...connection(
+      page,
+      ({ version }) => context.cursors.seal(stream, [version]),
+      window,
+      rest.length > page.length,
+      () => entries.length,
+    ),
+    asOf: moment,
+  };
 }
 
-/** Folds the events, and notes at each which fields it changed. */
-function tell<S, W, F>(
-  { decider, sealed, fields }: Chronicle<S, W, F>,
-  events: readonly RecordedEvent[],
-): HistoryEntry[] {
-  let state = decider.initial;
-  let kept: Fields = {};
-  let before: Fields = {};
-  return events.map(upcast).map((event) => {
-    state = fold(decider, [event], state);
-    const data = event.data as Fields;
-    kept = {
-      ...kept,
-      ...Object.fromEntries(sealed.filter((f) => f in data).map((f) => [f, data[f]])),
-    };
-    const after = fields(state, kept);
-    const changes = changed(before, after, sealed);
-    before = after;
-    return entry(event, changes);
-  });
-}
-
-function changed(before: Fields, after: Fields, sealed: readonly string[]): Change[] {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const shown = (field: string, value: unknown) =>
-    value !== undefined && sealed.includes(field) ? SEALED : (value ?? null);
-  return names
-    .filter((field) => !same(before[field], after[field]))
-    .map((field) => ({
-      field,
-      before: shown(field, before[field]),
-      after: shown(field, after[field]),
-    }));
-}
-
-function entry(
-  { id, type, revision, position, data, metadata }: RecordedEvent,
-  changes: Change[],
-): HistoryEntry {
+/** An event as it is told in histories. */
+export function historyEntry({
+  event: { id, type, revision, position, data, metadata },
+  changes,
+}: ReturnType<typeof tellChanges>[number]): HistoryEntry {
   return {
     eventId: id,
     type,
@@ -182,6 +208,8 @@ function entry(
     requestId: metadata.requestId,
     correlationId: metadata.$correlationId,
     reason: 'reason' in data ? String(data.reason) || null : null,
+    outcome: outcomeOf(type),
     changes,
+    [ENVELOPE]: metadata,
   };
 }

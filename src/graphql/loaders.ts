@@ -1,5 +1,12 @@
 import DataLoader from 'dataloader';
 import type { SealedClaims } from '../commands/users.ts';
+import { apiResource } from '../domain/api-resource.ts';
+import { client } from '../domain/client.ts';
+import { streamOf } from '../domain/decider.ts';
+import { scope } from '../domain/scope.ts';
+import { signingKey } from '../domain/signing-key.ts';
+import { trustedIssuer } from '../domain/trusted-issuer.ts';
+import { user } from '../domain/user.ts';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
 import { type ApiResourceRow, apiResources } from '../projections/api-resources.ts';
 import {
@@ -11,12 +18,14 @@ import {
   clientTexts,
 } from '../projections/clients.ts';
 import { type Revised, readBy } from '../projections/page.ts';
+import { rowsAfter } from '../projections/past.ts';
 import type { AnyProjection } from '../projections/projection.ts';
 import { type ScopeRow, type ScopeTextRow, scopes, scopeTexts } from '../projections/scopes.ts';
 import { type SigningKeyRow, signingKeys } from '../projections/signing-keys.ts';
 import { type TrustedIssuerRow, trustedIssuers } from '../projections/trusted-issuers.ts';
 import { type UserRow, users } from '../projections/users.ts';
 import type { Dependencies } from './context.ts';
+import { type Moment, showing } from './time-travel/moment.ts';
 
 /** Everything that is asked for in one turn comes with one query, however long the list. */
 export interface Loaders {
@@ -34,11 +43,31 @@ export interface Loaders {
   readonly events: DataLoader<string, RecordedEvent[]>;
 }
 
-export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders {
-  function all<Row extends object>(projection: Table, column: keyof Row & string) {
+/** @param moment what was then; what is when absent */
+export function loadersFor(
+  { pool, store, subjectKeys }: Dependencies,
+  moment: Moment | null = null,
+): Loaders {
+  const events = new DataLoader<string, RecordedEvent[]>((streams) =>
+    Promise.all(
+      streams.map(async (stream) => {
+        const life = await store.read(stream);
+        return moment ? life.filter(({ position }) => position <= moment.position) : life;
+      }),
+    ),
+  );
+
+  /** @param streamOf the stream that writes the rows with this key */
+  function all<Row extends object>(
+    projection: AnyProjection,
+    column: keyof Row & string,
+    streamOf: (key: string) => string,
+  ) {
     return new DataLoader<string, Revised<Row>[]>(
       async (keys) => {
-        const rows = await readBy<Revised<Row>>(pool, projection, column, keys);
+        const rows = moment
+          ? await past<Row>(projection, keys.map(streamOf), moment)
+          : await readBy<Revised<Row>>(pool, projection, column, keys);
         const byKey = new Map(keys.map((key): [string, Revised<Row>[]] => [key, []]));
         for (const row of rows) byKey.get(String(row[column]))?.push(row);
         return keys.map((key) => byKey.get(key) ?? []);
@@ -47,8 +76,21 @@ export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders 
     );
   }
 
-  function one<Row extends object>(projection: Table, column: keyof Row & string) {
-    const rows = all<Row>(projection, column);
+  async function past<Row extends object>(
+    projection: AnyProjection,
+    streams: readonly string[],
+    moment: Moment,
+  ): Promise<Revised<Row>[]> {
+    // No stream has this character in its name.
+    const lives = await events.loadMany(streams.filter((stream) => !stream.includes('\0')));
+    return lives.flatMap((life) => {
+      if (life instanceof Error) throw life;
+      return showing(rowsAfter<Row>(projection, life), moment);
+    });
+  }
+
+  function one<Row extends object>(...source: Parameters<typeof all<Row>>) {
+    const rows = all<Row>(...source);
     return new DataLoader<string, Revised<Row> | null>(
       async (keys) => {
         const found = await rows.loadMany(keys);
@@ -58,16 +100,17 @@ export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders 
     );
   }
 
+  const of = (decider: { readonly category: string }) => (id: string) => streamOf(decider, id);
   return {
-    clients: one<ClientRow>(clients, 'client_id'),
-    clientSecrets: all<ClientSecretRow>(clientSecrets, 'client_id'),
-    clientTexts: all<ClientTextRow>(clientTexts, 'client_id'),
-    scopes: one<ScopeRow>(scopes, 'name'),
-    scopeTexts: all<ScopeTextRow>(scopeTexts, 'name'),
-    apiResources: one<ApiResourceRow>(apiResources, 'resource_id'),
-    users: one<UserRow>(users, 'sub'),
-    signingKeys: one<SigningKeyRow>(signingKeys, 'kid'),
-    trustedIssuers: one<TrustedIssuerRow>(trustedIssuers, 'issuer_id'),
+    clients: one<ClientRow>(clients, 'client_id', of(client)),
+    clientSecrets: all<ClientSecretRow>(clientSecrets, 'client_id', of(client)),
+    clientTexts: all<ClientTextRow>(clientTexts, 'client_id', of(client)),
+    scopes: one<ScopeRow>(scopes, 'name', of(scope)),
+    scopeTexts: all<ScopeTextRow>(scopeTexts, 'name', of(scope)),
+    apiResources: one<ApiResourceRow>(apiResources, 'resource_id', of(apiResource)),
+    users: one<UserRow>(users, 'sub', of(user)),
+    signingKeys: one<SigningKeyRow>(signingKeys, 'kid', of(signingKey)),
+    trustedIssuers: one<TrustedIssuerRow>(trustedIssuers, 'issuer_id', of(trustedIssuer)),
     claims: new DataLoader(
       (rows) =>
         Promise.all(
@@ -78,8 +121,6 @@ export function loadersFor({ pool, store, subjectKeys }: Dependencies): Loaders 
         ),
       { cacheKeyFn: ({ sub }) => sub },
     ),
-    events: new DataLoader((streams) => Promise.all(streams.map((stream) => store.read(stream)))),
+    events,
   };
 }
-
-type Table = Pick<AnyProjection, 'table' | 'key'>;

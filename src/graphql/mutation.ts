@@ -69,6 +69,7 @@ export async function perform<Input extends IdempotentInput, Result extends obje
     return { ...wished.about, position: null, userErrors: userErrors(error) };
   } finally {
     context.loaders = loadersFor(context);
+    context.moments.clear();
   }
 }
 

@@ -12,8 +12,20 @@ import {
 import { type AdminEntity, adminScope, demand, RequiresByType } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { badInput } from './errors.ts';
+import type { Loaders } from './loaders.ts';
 import { minPosition, reach } from './position.ts';
 import { PositionScalar } from './scalars.ts';
+import { tellers } from './time-travel/chronicles.ts';
+import { Blame, blame, diff, EntityDiff } from './time-travel/compare.ts';
+import {
+  AsOf,
+  asOf,
+  Moment,
+  momentOf,
+  presentMoment,
+  resolveMoment,
+} from './time-travel/moment.ts';
+import { loadersAt, loadersOf } from './time-travel/past.ts';
 
 /** The entities that have an id of their own: how their rows are told apart and found. */
 const kinds = {
@@ -23,7 +35,7 @@ const kinds = {
   User: { key: 'sub', entity: 'users', loader: 'users' },
   SigningKey: { key: 'kid', entity: 'keys', loader: 'signingKeys' },
   TrustedIssuer: { key: 'issuer_id', entity: 'issuers', loader: 'trustedIssuers' },
-} as const satisfies Record<string, { key: string; entity: AdminEntity; loader: string }>;
+} as const satisfies Record<string, { key: string; entity: AdminEntity; loader: keyof Loaders }>;
 
 type Kind = keyof typeof kinds;
 
@@ -33,6 +45,10 @@ function kindOf(row: object): Kind {
   const kind = (Object.keys(kinds) as Kind[]).find((name) => kinds[name].key in row);
   if (!kind) throw new TypeError('the row belongs to no entity of the API');
   return kind;
+}
+
+function keyOf(row: object): string {
+  return (row as Record<string, string>)[kinds[kindOf(row)].key] as string;
 }
 
 @InterfaceType({
@@ -48,9 +64,47 @@ export abstract class Node {
 export class NodeResolver {
   @FieldResolver(() => ID, { description: 'Unique among all entities. Opaque.' })
   id(@Root() row: object): string {
-    const kind = kindOf(row);
-    const key = (row as Record<string, string>)[kinds[kind].key];
-    return Buffer.from(`${kind}:${key}`).toString('base64url');
+    return Buffer.from(`${kindOf(row)}:${keyOf(row)}`).toString('base64url');
+  }
+
+  @FieldResolver(() => Moment, {
+    nullable: true,
+    description: 'The moment that it shows; null for the present.',
+  })
+  asOf(@Root() row: object): Moment | null {
+    return momentOf(row);
+  }
+
+  @FieldResolver(() => EntityDiff, {
+    complexity: ({ childComplexity }) => 5 + childComplexity,
+    description: 'What is different about it between two moments.',
+  })
+  async diff(
+    @Arg('from', () => AsOf, { description: 'The moment that is compared with.' }) from: AsOf,
+    @Arg('to', () => AsOf, {
+      nullable: true,
+      description: 'The moment that is compared; the one that the entity shows when absent.',
+    })
+    to: AsOf | null,
+    @Root() row: object,
+    @Ctx() context: GraphContext,
+  ): Promise<EntityDiff> {
+    const moments = await Promise.all([
+      resolveMoment(context, from, 'from'),
+      to ? resolveMoment(context, to, 'to') : (momentOf(row) ?? presentMoment(context)),
+    ]);
+    const teller = tellers[kindOf(row)];
+    // Whatever moment the entity shows: the other may be later.
+    return diff(teller, await context.loaders.events.load(teller.streamOf(keyOf(row))), ...moments);
+  }
+
+  @FieldResolver(() => [Blame], {
+    complexity: ({ childComplexity }) => 5 + 20 * childComplexity,
+    description: 'For each of its fields the event since which it is what it is.',
+  })
+  async blame(@Root() row: object, @Ctx() context: GraphContext): Promise<Blame[]> {
+    const teller = tellers[kindOf(row)];
+    return blame(teller, await loadersOf(context, row).events.load(teller.streamOf(keyOf(row))));
   }
 
   @RequiresByType()
@@ -61,10 +115,11 @@ export class NodeResolver {
   async node(
     @Arg('id', () => ID, { description: 'An id that this API gave out.' }) id: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<object | null> {
-    await reach(context, position);
-    return load(context, id, 'id');
+    const moment = await reach(context, position, when);
+    return load(context, id, 'id', moment);
   }
 
   @RequiresByType()
@@ -77,21 +132,27 @@ export class NodeResolver {
     @Arg('ids', () => [ID], { description: 'At most 100 ids that this API gave out.' })
     ids: string[],
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<(object | null)[]> {
     if (ids.length > MAX_NODES) throw badInput(`at most ${MAX_NODES} ids`, 'ids');
-    await reach(context, position);
-    return Promise.all(ids.map((id, nth) => load(context, id, `ids.${nth}`)));
+    const moment = await reach(context, position, when);
+    return Promise.all(ids.map((id, nth) => load(context, id, `ids.${nth}`, moment)));
   }
 }
 
 /** @throws GraphQLError BAD_USER_INPUT for what is no id, FORBIDDEN without the scope of its kind */
-async function load(context: GraphContext, id: string, field: string): Promise<object | null> {
+async function load(
+  context: GraphContext,
+  id: string,
+  field: string,
+  moment: Moment | null,
+): Promise<object | null> {
   const [, name = '', key = ''] = /^(\w+):([^\0]+)$/.exec(decoded(id)) ?? [];
   if (!Object.hasOwn(kinds, name)) throw badInput('not an id of this API', field);
   const { entity, loader } = kinds[name as Kind];
   demand(context.principal.scopes, [adminScope(entity, 'read')]);
-  return context.loaders[loader].load(key);
+  return loadersAt(context, moment)[loader].load(key);
 }
 
 function decoded(id: string): string {

@@ -11,6 +11,8 @@ import {
 } from '../projections/page.ts';
 import type { GraphContext } from './context.ts';
 import { badInput } from './errors.ts';
+import { Moment, showing } from './time-travel/moment.ts';
+import { listingAt } from './time-travel/past.ts';
 
 const DEFAULT_COUNT = 20;
 const MAX_COUNT = 100;
@@ -75,6 +77,8 @@ export interface Connection<Node> {
   readonly pageInfo: PageInfo;
   /** Counted only when it is asked for. */
   readonly totalCount: () => number | Promise<number>;
+  /** The moment that the list shows; absent or null: the present. */
+  readonly asOf?: Moment | null;
 }
 
 /** The connection type (Relay) of a node type. @param plural what its entries are called in descriptions */
@@ -109,6 +113,12 @@ export function connectionOf<Node extends object>(
       description: 'How many there are on all pages together. Counted only when asked for.',
     })
     readonly totalCount!: () => number | Promise<number>;
+
+    @Field(() => Moment, {
+      nullable: true,
+      description: 'The moment that the page shows; null for the present.',
+    })
+    readonly asOf?: Moment | null;
   }
 
   return ConnectionType;
@@ -176,22 +186,28 @@ export function connection<Node>(
   };
 }
 
-/** Reads a page of a read model. */
+/** Reads a page of a read model. @param moment as it was then; as it is when absent */
 export async function list<Row extends pg.QueryResultRow>(
   context: GraphContext,
-  listing: Listing,
+  present: Listing,
   args: PageArgs,
+  moment: Moment | null = null,
 ): Promise<Connection<Row>> {
-  const columns = placeColumns(listing);
-  const name = `${listing.projection.table} ${columns.join(' ')} ${listing.descending}`;
+  const columns = placeColumns(present);
+  const when = moment ? ` ${moment.position}` : '';
+  const name = `${present.projection.table} ${columns.join(' ')} ${present.descending}${when}`;
   const window = windowOf(context, name, args);
+  const listing = moment ? await listingAt(context, present, moment) : present;
   const { rows, more } = await readPage<Row>(context.pool, listing, window);
   const placeOf = (row: Row): Place => columns.map((column) => row[column]);
-  return connection(
-    rows,
-    (row) => context.cursors.seal(name, placeOf(row)),
-    window,
-    more,
-    () => countRows(context.pool, listing),
-  );
+  return {
+    ...connection(
+      showing(rows, moment),
+      (row) => context.cursors.seal(name, placeOf(row)),
+      window,
+      more,
+      () => countRows(context.pool, listing),
+    ),
+    asOf: moment,
+  };
 }

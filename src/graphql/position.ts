@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { Position } from '../eventstore/event-store.ts';
 import type { GraphContext } from './context.ts';
+import { type AsOf, type Moment, resolveMoment } from './time-travel/moment.ts';
 
 /** Options of the argument `minPosition`, which every query takes. */
 export const minPosition = {
@@ -11,13 +12,19 @@ export const minPosition = {
 
 /**
  * Waits until the read models show a position, if one is given.
+ * @returns the moment to be shown: null for the present
  * @throws GraphQLError POSITION_NOT_REACHED when that takes too long
  */
 export async function reach(
-  { waitFor, log, requestId }: GraphContext,
+  context: GraphContext,
   position: Position | null | undefined,
-): Promise<void> {
-  if (!position) return;
+  asOf?: AsOf | null,
+): Promise<Moment | null> {
+  if (position) await shown(context, position);
+  return asOf ? resolveMoment(context, asOf) : null;
+}
+
+async function shown({ waitFor, log, requestId }: GraphContext, position: Position): Promise<void> {
   try {
     await waitFor(position);
   } catch (error) {

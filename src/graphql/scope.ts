@@ -13,7 +13,6 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import { type ScopeFacts, type ScopeState, type ScopeWishes, scope } from '../domain/scope.ts';
 import { digest } from '../platform/secrets.ts';
 import { type Condition, contains, includes, type Revised } from '../projections/page.ts';
 import { type ScopeRow, type ScopeTextRow, scopes } from '../projections/scopes.ts';
@@ -21,7 +20,7 @@ import { ApiResource } from './api-resource.ts';
 import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
-import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';
 import {
   type Connection,
@@ -33,6 +32,9 @@ import {
 } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { scopeChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt, loadersOf } from './time-travel/past.ts';
 
 @ObjectType({ description: 'A scope’s texts in another language.' })
 export class ScopeLocalization {
@@ -122,13 +124,10 @@ class ScopesArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
-}
 
-const chronicle: Chronicle<ScopeState, ScopeWishes, ScopeFacts> = {
-  decider: scope,
-  sealed: [],
-  fields: ({ definition, localizations }) => (definition ? { ...definition, localizations } : {}),
-};
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
+}
 
 @Resolver(() => Scope)
 export class ScopeResolver {
@@ -138,17 +137,17 @@ export class ScopeResolver {
     description: 'The scopes, page by page.',
   })
   async scopes(
-    @Args(() => ScopesArgs) { filter, orderBy, minPosition, ...page }: ScopesArgs,
+    @Args(() => ScopesArgs) { filter, orderBy, minPosition, asOf, ...page }: ScopesArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<ScopeRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: scopes,
       where: conditions(filter ?? {}),
       orderBy: orderBy?.field ?? ScopeOrderField.NAME,
       descending: orderBy?.direction === 'DESC',
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('scopes', 'read')
@@ -156,10 +155,11 @@ export class ScopeResolver {
   async scope(
     @Arg('name', () => String, { description: 'Its value in the protocol.' }) name: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<ScopeRow | null> {
-    await reach(context, position);
-    return context.loaders.scopes.load(name);
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).scopes.load(name);
   }
 
   @FieldResolver(() => Int, {
@@ -173,11 +173,8 @@ export class ScopeResolver {
     complexity: ({ childComplexity }) => 1 + 5 * childComplexity,
     description: 'Its texts in other languages.',
   })
-  localizations(
-    @Root() { name }: ScopeRow,
-    @Ctx() { loaders }: GraphContext,
-  ): Promise<ScopeTextRow[]> {
-    return loaders.scopeTexts.load(name);
+  localizations(@Root() row: ScopeRow, @Ctx() context: GraphContext): Promise<ScopeTextRow[]> {
+    return loadersOf(context, row).scopeTexts.load(row.name);
   }
 
   @Requires('resources', 'read')
@@ -185,9 +182,11 @@ export class ScopeResolver {
     complexity: ({ childComplexity }) => 1 + 3 * childComplexity,
     description: 'The API resources on which it is a permission, as far as they are defined.',
   })
-  async apiResources(@Root() row: ScopeRow, @Ctx() { loaders }: GraphContext): Promise<object[]> {
+  async apiResources(@Root() row: ScopeRow, @Ctx() context: GraphContext): Promise<object[]> {
     const found = await Promise.all(
-      row.resources.map((identifier) => loaders.apiResources.load(digest(identifier))),
+      row.resources.map((identifier) =>
+        loadersOf(context, row).apiResources.load(digest(identifier)),
+      ),
     );
     return found.filter((resource) => resource !== null);
   }
@@ -202,7 +201,7 @@ export class ScopeResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<HistoryEntry>> {
-    return historyOf(context, chronicle, row.name, args);
+    return historyOf(context, scopeChronicle, row.name, args, momentOf(row));
   }
 }
 

@@ -13,22 +13,20 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import {
-  type SigningKeyFacts,
-  type SigningKeyState,
-  type SigningKeyWishes,
-  signingKey,
-} from '../domain/signing-key.ts';
+import { type SigningKeyState } from '../domain/signing-key.ts';
 import { type Condition, equal, isSet, type Revised } from '../projections/page.ts';
 import { type SigningKeyRow, signingKeys } from '../projections/signing-keys.ts';
 import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
-import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';
 import { type Connection, connectionOf, list, PageArgs, pageComplexity } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
+import { signingKeyChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt } from './time-travel/past.ts';
 
 export const SigningKeyStatus = {
   ANNOUNCED: 'announced',
@@ -99,13 +97,10 @@ class SigningKeysArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
-}
 
-const chronicle: Chronicle<SigningKeyState, SigningKeyWishes, SigningKeyFacts> = {
-  decider: signingKey,
-  sealed: ['privateJwk'],
-  fields: ({ status }, sealed) => (status === 'none' ? {} : { status, ...sealed }),
-};
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
+}
 
 @Resolver(() => SigningKey)
 export class SigningKeyResolver {
@@ -115,17 +110,17 @@ export class SigningKeyResolver {
     description: 'The signing keys, page by page, the latest first.',
   })
   async signingKeys(
-    @Args(() => SigningKeysArgs) { filter, minPosition, ...page }: SigningKeysArgs,
+    @Args(() => SigningKeysArgs) { filter, minPosition, asOf, ...page }: SigningKeysArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<SigningKeyRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: signingKeys,
       where: conditions(filter ?? {}),
       orderBy: 'generated_at',
       descending: true,
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('keys', 'read')
@@ -133,10 +128,11 @@ export class SigningKeyResolver {
   async signingKey(
     @Arg('kid', () => String, { description: 'Its id in the JWK Set.' }) kid: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<SigningKeyRow | null> {
-    await reach(context, position);
-    return context.loaders.signingKeys.load(kid);
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).signingKeys.load(kid);
   }
 
   @FieldResolver(() => Int, {
@@ -161,7 +157,7 @@ export class SigningKeyResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<HistoryEntry>> {
-    return historyOf(context, chronicle, row.kid, args);
+    return historyOf(context, signingKeyChronicle, row.kid, args, momentOf(row));
   }
 }
 

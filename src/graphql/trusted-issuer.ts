@@ -12,22 +12,19 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import {
-  type TrustedIssuerFacts,
-  type TrustedIssuerState,
-  type TrustedIssuerWishes,
-  trustedIssuer,
-} from '../domain/trusted-issuer.ts';
 import { digest } from '../platform/secrets.ts';
 import type { Revised } from '../projections/page.ts';
 import { type TrustedIssuerRow, trustedIssuers } from '../projections/trusted-issuers.ts';
 import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
-import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';
 import { type Connection, connectionOf, list, PageArgs, pageComplexity } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
+import { trustedIssuerChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt } from './time-travel/past.ts';
 
 export const SubjectMapping = { SUB: 'sub', USERNAME: 'username' } as const;
 
@@ -95,13 +92,10 @@ export const TrustedIssuerConnection = connectionOf(
 class TrustedIssuersArgs extends PageArgs {
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
-}
 
-const chronicle: Chronicle<TrustedIssuerState, TrustedIssuerWishes, TrustedIssuerFacts> = {
-  decider: trustedIssuer,
-  sealed: [],
-  fields: ({ trusted }) => ({ ...trusted }),
-};
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
+}
 
 @Resolver(() => TrustedIssuer)
 export class TrustedIssuerResolver {
@@ -111,12 +105,12 @@ export class TrustedIssuerResolver {
     description: 'The trusted issuers, by issuer from A, page by page.',
   })
   async trustedIssuers(
-    @Args(() => TrustedIssuersArgs) { minPosition, ...page }: TrustedIssuersArgs,
+    @Args(() => TrustedIssuersArgs) { minPosition, asOf, ...page }: TrustedIssuersArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<TrustedIssuerRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = { projection: trustedIssuers, where: [], orderBy: 'issuer', descending: false };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('issuers', 'read')
@@ -127,10 +121,11 @@ export class TrustedIssuerResolver {
   async trustedIssuer(
     @Arg('issuer', () => String, { description: 'The `iss` of its assertions.' }) issuer: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<TrustedIssuerRow | null> {
-    await reach(context, position);
-    return context.loaders.trustedIssuers.load(digest(issuer));
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).trustedIssuers.load(digest(issuer));
   }
 
   @FieldResolver(() => Int, {
@@ -150,6 +145,6 @@ export class TrustedIssuerResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<HistoryEntry>> {
-    return historyOf(context, chronicle, row.issuer_id, args);
+    return historyOf(context, trustedIssuerChronicle, row.issuer_id, args, momentOf(row));
   }
 }

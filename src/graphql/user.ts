@@ -14,13 +14,12 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { type SealedClaims, usernameDigest } from '../commands/users.ts';
-import { type UserFacts, type UserState, type UserWishes, user } from '../domain/user.ts';
 import { type Condition, equal, includes, isSet, type Revised } from '../projections/page.ts';
 import { type UserRow, users } from '../projections/users.ts';
 import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
-import { type Chronicle, HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';
 import {
   type Connection,
@@ -32,6 +31,9 @@ import {
 } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { userChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt, loadersOf } from './time-travel/past.ts';
 import { UserClaims } from './user-claims.ts';
 
 @ObjectType({ implements: Node, description: 'A person who can sign in.' })
@@ -120,14 +122,10 @@ class UsersArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
-}
 
-const chronicle: Chronicle<UserState, UserWishes, UserFacts> = {
-  decider: user,
-  sealed: ['usernameDigest', 'personal', 'verifier'],
-  fields: ({ status, roles }, sealed) =>
-    status === 'erased' ? { status, roles } : { status, roles, ...sealed },
-};
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
+}
 
 @Resolver(() => User)
 export class UserResolver {
@@ -137,17 +135,17 @@ export class UserResolver {
     description: 'The users, page by page.',
   })
   async users(
-    @Args(() => UsersArgs) { filter, orderBy, minPosition, ...page }: UsersArgs,
+    @Args(() => UsersArgs) { filter, orderBy, minPosition, asOf, ...page }: UsersArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<UserRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: users,
       where: conditions(context, filter ?? {}),
       orderBy: orderBy?.field ?? UserOrderField.CREATED_AT,
       descending: orderBy?.direction !== 'ASC',
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('users', 'read')
@@ -155,10 +153,11 @@ export class UserResolver {
   async user(
     @Arg('sub', () => String, { description: 'Their subject.' }) sub: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<UserRow | null> {
-    await reach(context, position);
-    return context.loaders.users.load(sub);
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).users.load(sub);
   }
 
   @FieldResolver(() => Int, {
@@ -177,16 +176,16 @@ export class UserResolver {
     nullable: true,
     description: 'The name they sign in with; null once they are erased.',
   })
-  async username(@Root() row: UserRow, @Ctx() { loaders }: GraphContext): Promise<string | null> {
-    return (await loaders.claims.load(row))?.preferred_username ?? null;
+  async username(@Root() row: UserRow, @Ctx() context: GraphContext): Promise<string | null> {
+    return (await loadersOf(context, row).claims.load(row))?.preferred_username ?? null;
   }
 
   @FieldResolver(() => UserClaims, {
     nullable: true,
     description: 'What is known of them; null once they are erased.',
   })
-  claims(@Root() row: UserRow, @Ctx() { loaders }: GraphContext): Promise<SealedClaims | null> {
-    return loaders.claims.load(row);
+  claims(@Root() row: UserRow, @Ctx() context: GraphContext): Promise<SealedClaims | null> {
+    return loadersOf(context, row).claims.load(row);
   }
 
   @Requires('users', 'read')
@@ -199,7 +198,7 @@ export class UserResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<HistoryEntry>> {
-    return historyOf(context, chronicle, row.sub, args);
+    return historyOf(context, userChronicle, row.sub, args, momentOf(row));
   }
 }
 

@@ -12,6 +12,10 @@ export type Condition = (param: (value: unknown) => string) => string;
 /** Which rows of a read model, in which order. */
 export interface Listing {
   readonly projection: Pick<AnyProjection, 'table' | 'key'>;
+  /** The read models that are in use, when absent. */
+  readonly schema?: string;
+  /** In place of the table's rows: what they were at another time. */
+  readonly rows?: readonly object[];
   readonly where: readonly Condition[];
   /** Ordered by this column, and by the key among equals. */
   readonly orderBy: string;
@@ -43,10 +47,13 @@ export async function readPage<Row extends pg.QueryResultRow>(
   const falling = listing.descending !== backwards;
   const after: Condition = (param) =>
     `(${columns.map((column) => `t.${column}`).join(', ')}) ${falling ? '<' : '>'} (${(from ?? []).map(param).join(', ')})`;
-  const { clause, values } = whereClause(from ? [...listing.where, after] : listing.where);
+  const { source, clause, values } = sourceOf(
+    listing,
+    from ? [...listing.where, after] : listing.where,
+  );
   const order = columns.map((column) => `t.${column} ${falling ? 'desc' : 'asc'}`).join(', ');
   const { rows } = await pool.query<Row>(
-    `select t.* from ${table(listing.projection)} t ${clause} order by ${order} limit ${count + 1}`,
+    `select t.* from ${source} t ${clause} order by ${order} limit ${count + 1}`,
     values,
   );
   const page = rows.slice(0, count);
@@ -60,9 +67,9 @@ export function placeColumns({ projection: { key }, orderBy }: Listing): readonl
 
 /** How many rows a listing has in all. */
 export async function countRows(pool: pg.Pool, listing: Listing): Promise<number> {
-  const { clause, values } = whereClause(listing.where);
+  const { source, clause, values } = sourceOf(listing, listing.where);
   const { rows } = await pool.query<{ count: number }>(
-    `select count(*)::int as count from ${table(listing.projection)} t ${clause}`,
+    `select count(*)::int as count from ${source} t ${clause}`,
     values,
   );
   return rows[0]?.count ?? 0;
@@ -75,7 +82,7 @@ export async function readBy<Row extends pg.QueryResultRow>(
   column: string,
   values: readonly string[],
 ): Promise<Row[]> {
-  const order = projection.key.map((key) => `t.${key}`).join(', ');
+  const order = projection.key.map((key) => `t.${key} collate "C"`).join(', ');
   const { rows } = await pool.query<Row>(
     `select t.* from ${table(projection)} t where t.${column} = any($1) order by ${order}`,
     // No text in PostgreSQL has this character, so no row does.
@@ -98,6 +105,11 @@ export function equal(column: string, value: string): Condition {
   return (param) => `t.${column} = ${param(value)}`;
 }
 
+/** A column with one of these values. */
+export function oneOf(column: string, values: readonly string[]): Condition {
+  return (param) => `t.${column} = any(${param(values)})`;
+}
+
 /** A column that has a value, or has none. */
 export function isSet(column: string, set: boolean): Condition {
   return () => `t.${column} is ${set ? 'not null' : 'null'}`;
@@ -108,13 +120,21 @@ export function includes(column: string, entry: string): Condition {
   return (param) => `t.${column} ? ${param(entry)}`;
 }
 
-function table({ table }: Pick<AnyProjection, 'table'>): string {
-  return `${READ_SCHEMA}.${table}`;
+function table({ table }: Pick<AnyProjection, 'table'>, schema = READ_SCHEMA): string {
+  return `${schema}.${table}`;
 }
 
-function whereClause(conditions: readonly Condition[]): { clause: string; values: unknown[] } {
+/** What to select from and by which conditions; rows that are given are taken for the table's. */
+function sourceOf(
+  { projection, schema, rows }: Listing,
+  conditions: readonly Condition[],
+): { source: string; clause: string; values: unknown[] } {
   const values: unknown[] = [];
   const param = (value: unknown) => `$${values.push(value)}`;
+  const name = table(projection, schema);
+  const source = rows
+    ? `jsonb_populate_recordset(null::${name}, ${param(JSON.stringify(rows))})`
+    : name;
   const parts = conditions.map((condition) => condition(param));
-  return { clause: parts.length > 0 ? `where ${parts.join(' and ')}` : '', values };
+  return { source, clause: parts.length > 0 ? `where ${parts.join(' and ')}` : '', values };
 }

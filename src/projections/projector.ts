@@ -2,14 +2,21 @@ import type pg from 'pg';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { listen } from '../platform/listen.ts';
-import { applyEvents } from './apply.ts';
-import type { AnyProjection } from './projection.ts';
 
-/** Held by the one node that projects; whoever else writes the read models takes it first. */
+/** Read models that share a checkpoint. Each such group has a projector of its own. */
+export interface ProjectionGroup {
+  /** Held by the one node that projects; whoever else writes the read models takes it first. */
+  readonly lock: number;
+  /** Where it is told how far they are (NOTIFY). */
+  readonly channel: string;
+}
+
 export const PROJECTOR_LOCK = 746_620;
-const CHANNEL = 'muniment_projected';
-/** Asks the node that projects to let go of the lock for a while. */
-const YIELD_CHANNEL = 'muniment_projector_yield';
+/** What the protocol reads. */
+export const PROTOCOL_GROUP: ProjectionGroup = {
+  lock: PROJECTOR_LOCK,
+  channel: 'muniment_projected',
+};
 const CANDIDATE_MS = 250;
 const RETRY_MS = 1_000;
 
@@ -17,7 +24,12 @@ export interface ProjectorOptions {
   readonly pool: pg.Pool;
   readonly store: EventStore;
   readonly schema: string;
-  readonly projections: readonly AnyProjection[];
+  /** What the protocol reads when absent. */
+  readonly group?: ProjectionGroup;
+  /** Writes what the events tell, in the transaction that moves the checkpoint. */
+  readonly write: (client: pg.ClientBase, events: readonly RecordedEvent[]) => Promise<void>;
+  /** Milliseconds between two transactions once it has caught up, so that they are few; 0 when absent. */
+  readonly pause?: number;
   readonly signal: AbortSignal;
   /** Told why projecting stopped; it is taken up again from the checkpoint, and skips nothing. */
   readonly failed: (error: unknown) => void;
@@ -40,7 +52,8 @@ export async function runProjector(options: ProjectorOptions): Promise<void> {
   }
 }
 
-async function lead({ pool, store, schema, projections, signal }: ProjectorOptions): Promise<void> {
+async function lead(options: ProjectorOptions): Promise<void> {
+  const { pool, store, schema, group = PROTOCOL_GROUP, signal } = options;
   const client = await pool.connect();
   const lost = new AbortController();
   const asked = new AbortController();
@@ -48,14 +61,17 @@ async function lead({ pool, store, schema, projections, signal }: ProjectorOptio
   client.on('notification', () => asked.abort());
   const stop = AbortSignal.any([signal, lost.signal, asked.signal]);
   try {
-    while (!(await lockedBy(client))) {
+    while (!(await lockedBy(client, group))) {
       await pause(CANDIDATE_MS, stop);
       if (stop.aborted) return;
     }
-    await client.query(`listen ${YIELD_CHANNEL}`);
+    await client.query(`listen ${yieldChannel(group)}`);
     const after = await checkpoint(client, schema);
+    let caughtUp = false;
     for await (const batch of store.subscribe({ after, signal: stop })) {
-      if (batch.length > 0) await projectBatch(client, schema, projections, batch);
+      caughtUp ||= batch.length === 0;
+      if (batch.length > 0) await projectBatch(client, options, batch);
+      if (caughtUp && options.pause) await pause(options.pause, stop);
     }
     lost.signal.throwIfAborted();
   } finally {
@@ -65,26 +81,33 @@ async function lead({ pool, store, schema, projections, signal }: ProjectorOptio
 
 async function projectBatch(
   client: pg.PoolClient,
-  schema: string,
-  projections: readonly AnyProjection[],
+  { schema, group, write }: ProjectorOptions,
   batch: readonly RecordedEvent[],
 ): Promise<void> {
   const { position } = batch.at(-1) as RecordedEvent;
   await client.query('begin');
-  await applyEvents(client, schema, projections, batch.map(upcast));
+  await write(client, batch.map(upcast));
   await saveCheckpoint(client, schema, position);
-  await announcePosition(client, position);
+  await announcePosition(client, position, group);
   await client.query('commit');
 }
 
 /** Tells those who wait for a position, once the transaction is committed. */
-export async function announcePosition(client: pg.ClientBase, position: Position): Promise<void> {
-  await client.query(`select pg_notify('${CHANNEL}', $1)`, [position]);
+export async function announcePosition(
+  client: pg.ClientBase,
+  position: Position,
+  { channel }: ProjectionGroup = PROTOCOL_GROUP,
+): Promise<void> {
+  await client.query('select pg_notify($1, $2)', [channel, position]);
 }
 
 /** Keeps asking whichever node projects to let go of the lock, while `work` waits for it. */
-export async function askingToYield<T>(pool: pg.Pool, work: () => Promise<T>): Promise<T> {
-  const ask = () => pool.query(`notify ${YIELD_CHANNEL}`).catch(() => undefined);
+export async function askingToYield<T>(
+  pool: pg.Pool,
+  work: () => Promise<T>,
+  group: ProjectionGroup = PROTOCOL_GROUP,
+): Promise<T> {
+  const ask = () => pool.query(`notify ${yieldChannel(group)}`).catch(() => undefined);
   const timer = setInterval(ask, CANDIDATE_MS);
   try {
     void ask();
@@ -117,9 +140,14 @@ export async function saveCheckpoint(
   );
 }
 
-async function lockedBy(client: pg.PoolClient): Promise<boolean> {
-  const { rows } = await client.query('select pg_try_advisory_lock($1) as held', [PROJECTOR_LOCK]);
+async function lockedBy(client: pg.PoolClient, { lock }: ProjectionGroup): Promise<boolean> {
+  const { rows } = await client.query('select pg_try_advisory_lock($1) as held', [lock]);
   return rows[0]?.held === true;
+}
+
+/** Asks the node that projects to let go of the lock for a while. */
+function yieldChannel({ channel }: ProjectionGroup): string {
+  return `${channel}_yield`;
 }
 
 /**
@@ -130,6 +158,7 @@ export function projectionProgress(
   pool: pg.Pool,
   schema: string,
   signal: AbortSignal,
+  { channel }: ProjectionGroup = PROTOCOL_GROUP,
 ): (position: Position, timeoutMs: number) => Promise<boolean> {
   const waiting = new Map<() => void, Position>();
   let reached: Position = '';
@@ -142,7 +171,7 @@ export function projectionProgress(
 
   listen(
     pool,
-    CHANNEL,
+    channel,
     (payload) => {
       if (payload !== undefined) advance(payload);
       else checkpoint(pool, schema).then(advance, () => undefined);

@@ -10,6 +10,7 @@ import { ADMIN_RESOURCE, systemEnvelope } from '../../src/commands/seed.ts';
 import { grant } from '../../src/domain/grant.ts';
 import { session } from '../../src/domain/session.ts';
 import { clientToken } from '../../src/domain/token.ts';
+import { toPosition } from '../../src/eventstore/event-store.ts';
 import { act, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
@@ -19,7 +20,14 @@ import { connectPostgres } from '../../src/platform/postgres.ts';
 import { digest, randomToken, Secrets } from '../../src/platform/secrets.ts';
 import { SubjectKeys } from '../../src/platform/subject-keys.ts';
 import { inlineProjection, migrateReadModels, READ_SCHEMA } from '../../src/projections/apply.ts';
+import {
+  AUDIT_GROUP,
+  AUDIT_SCHEMA,
+  auditSql,
+  runAuditProjector,
+} from '../../src/projections/audit-log.ts';
 import { protocolReadModels } from '../../src/projections/index.ts';
+import { projectionProgress } from '../../src/projections/projector.ts';
 import { createDatabase } from '../support/postgres.ts';
 
 export const EVERYTHING = ['admin:*'];
@@ -71,6 +79,7 @@ export async function openHarness(
 ): Promise<Harness> {
   const database = await createDatabase();
   const pool = connectPostgres(database.connection);
+  const background = connectPostgres(database.connection);
   let statements = 0;
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
@@ -84,6 +93,7 @@ export async function openHarness(
   await migrateLog(pool);
   const migrating = await pool.connect();
   await migrateReadModels(migrating, READ_SCHEMA, protocolReadModels);
+  await migrating.query(auditSql(AUDIT_SCHEMA));
   migrating.release();
   await SubjectKeys.migrate(pool);
 
@@ -92,8 +102,19 @@ export async function openHarness(
   const execute = executor(store);
   const subjectKeys = new SubjectKeys(pool, secrets);
   const signingAlgorithms = ['RS256', 'ES256'] as const;
+  const stop = new AbortController();
   const logged: Data[] = [];
   const log: Logger = pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line)) });
+  const following = postgresEventStore({ pool: background });
+  const auditing = runAuditProjector({
+    // Its statements are not those of a call.
+    pool: background,
+    store: following,
+    keys: { secrets, subjectKeys },
+    signal: stop.signal,
+    failed: (error) => logged.push({ level: 'error', error }),
+  });
+  const audited = projectionProgress(background, AUDIT_SCHEMA, stop.signal, AUDIT_GROUP);
   const dependencies: Dependencies = {
     pool,
     store,
@@ -103,6 +124,13 @@ export async function openHarness(
     signingAlgorithms,
     issuer: 'https://id.example',
     waitFor: options.waitFor ?? (async () => undefined),
+    audit: {
+      async head() {
+        const { rows } = await pool.query('select max(position) as head from log.events');
+        return toPosition(rows[0].head);
+      },
+      reached: (position) => audited(position, 5_000),
+    },
     log,
     development: options.development ?? false,
   };
@@ -223,8 +251,10 @@ export async function openHarness(
     async close() {
       server.close();
       server.closeAllConnections();
-      await store.close();
-      await pool.end();
+      stop.abort();
+      await auditing;
+      await Promise.all([store.close(), following.close()]);
+      await Promise.all([pool.end(), background.end()]);
       await database.drop();
     },
   };

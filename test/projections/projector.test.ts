@@ -4,7 +4,7 @@ import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
-import { readModelSql } from '../../src/projections/apply.ts';
+import { applyEvents, readModelSql } from '../../src/projections/apply.ts';
 import type { Projection } from '../../src/projections/projection.ts';
 import {
   checkpoint,
@@ -57,7 +57,7 @@ async function projector(schema: string, failed: (error: unknown) => void = () =
     pool,
     store,
     schema,
-    projections: [counts],
+    write: (client, events) => applyEvents(client, schema, [counts], events),
     signal: stop.signal,
     failed,
   });

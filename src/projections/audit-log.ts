@@ -1,0 +1,222 @@
+import { LRUCache } from 'lru-cache';
+import type pg from 'pg';
+import type { Digest, Instant } from '../domain/ids.ts';
+import { deciders } from '../domain/index.ts';
+import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
+import type { Secrets } from '../platform/secrets.ts';
+import type { SubjectKeys } from '../platform/subject-keys.ts';
+import { type ProjectionGroup, runProjector } from './projector.ts';
+
+/** The schema of the audit index that is in use. */
+export const AUDIT_SCHEMA = 'audit_1';
+
+/** A group of its own: nothing that people or applications wait for waits for it. */
+export const AUDIT_GROUP: ProjectionGroup = { lock: 746_621, channel: 'muniment_audited' };
+
+/** Enough for what comes in meanwhile to be written together; nobody who audits notices. */
+const PAUSE_MS = 50;
+const REMEMBERED = 10_000;
+
+/**
+ * An event as it is searched for: who, what, when, on which entity. What it says is in the log alone,
+ * and is read from there.
+ */
+export interface AuditRow {
+  readonly position: Position;
+  readonly at: Instant;
+  readonly type: string;
+  /** Category of the entity's streams, as in the list of entities. */
+  readonly category: string;
+  readonly entity_id: string;
+  readonly revision: number;
+  readonly actor_type: string;
+  readonly actor_id: string;
+  /** The client it is about, said by the event itself or by the one with which its entity began. */
+  readonly client_id: string | null;
+  /** The person it is about, likewise. */
+  readonly sub: string | null;
+  readonly request_id: string;
+  readonly correlation_id: string;
+  /** Keyed digest of the address it came from; null where there was none, or the person was erased. */
+  readonly address_digest: Digest | null;
+}
+
+/** The SQL that creates the index. Whatever is searched for leads to its events in their order. */
+export function auditSql(schema: string): string {
+  const searched = ['type', 'category', 'actor_id', 'actor_type', 'correlation_id'];
+  const sparse = ['client_id', 'sub', 'address_digest'];
+  return [
+    `create schema if not exists ${schema};`,
+    `create table if not exists ${schema}.checkpoint (
+       single boolean primary key default true check (single), position text not null);`,
+    `create table if not exists ${schema}.events (
+       position text collate "C" primary key, at timestamptz not null, type text not null,
+       category text not null, entity_id text not null, revision integer not null,
+       actor_type text not null, actor_id text not null, client_id text, sub text,
+       request_id text not null, correlation_id text not null, address_digest text);`,
+    `create index if not exists events_at on ${schema}.events (at, position);`,
+    `create index if not exists events_entity on ${schema}.events (category, entity_id, position);`,
+    `create index if not exists events_begun on ${schema}.events (category, position) where revision = 0;`,
+    ...searched.map(
+      (column) =>
+        `create index if not exists events_${column} on ${schema}.events (${column}, position);`,
+    ),
+    ...sparse.map(
+      (
+        column,
+      ) => `create index if not exists events_${column} on ${schema}.events (${column}, position)
+         where ${column} is not null;`,
+    ),
+  ].join('\n');
+}
+
+/** What the index needs to know an address again without keeping it. */
+export interface AuditKeys {
+  readonly secrets: Pick<Secrets, 'open' | 'keyedDigest'>;
+  readonly subjectKeys: Pick<SubjectKeys, 'open'>;
+}
+
+/** What stands in the index for an address. */
+export function addressDigest({ secrets }: Pick<AuditKeys, 'secrets'>, address: string): Digest {
+  return secrets.keyedDigest('address', address);
+}
+
+/** Keeps the index up to date from the log, on whichever engine, until the signal aborts. */
+export function runAuditProjector(options: {
+  pool: pg.Pool;
+  store: EventStore;
+  keys: AuditKeys;
+  signal: AbortSignal;
+  failed: (error: unknown) => void;
+}): Promise<void> {
+  const { keys, ...rest } = options;
+  return runProjector({
+    ...rest,
+    schema: AUDIT_SCHEMA,
+    group: AUDIT_GROUP,
+    write: auditWriter(AUDIT_SCHEMA, keys),
+    pause: PAUSE_MS,
+  });
+}
+
+/** Writes events into the index, in order. */
+export function auditWriter(schema: string, keys: AuditKeys) {
+  const beginnings = new LRUCache<string, About>({ max: REMEMBERED });
+
+  /** Whom the first events of these entities are about; they are in the index, or among the events. */
+  async function recall(client: pg.ClientBase, events: readonly RecordedEvent[]): Promise<void> {
+    const unknown = new Map<string, RecordedEvent>();
+    for (const event of events) {
+      if (event.revision === 0) beginnings.set(event.stream, aboutItself(event));
+      else if (!beginnings.has(event.stream)) unknown.set(event.stream, event);
+    }
+    if (unknown.size === 0) return;
+    const entities = [...unknown.keys()].map(entityOf);
+    const { rows } = await client.query<About & { nth: number }>(
+      `select k.nth::int as nth, e.client_id as client, e.sub
+       from unnest($1::text[], $2::text[]) with ordinality as k(category, id, nth)
+       join ${schema}.events e on e.category = k.category and e.entity_id = k.id and e.revision = 0`,
+      [entities.map(({ category }) => category), entities.map(({ id }) => id)],
+    );
+    const streams = [...unknown.keys()];
+    for (const { nth, client: id, sub } of rows) {
+      beginnings.set(streams[nth - 1] as string, { client: id, sub });
+    }
+  }
+
+  return async (client: pg.ClientBase, events: readonly RecordedEvent[]): Promise<void> => {
+    // What is lost with the server is projected again: the checkpoint is lost with it.
+    await client.query('set local synchronous_commit to off');
+    await recall(client, events);
+    const digests = await Promise.all(events.map((event) => sourceDigest(keys, event)));
+    const rows = events.map((event, nth) =>
+      rowOf(event, beginnings.get(event.stream), digests[nth] ?? null),
+    );
+    await client.query({
+      name: `audit-${schema}`,
+      text: `insert into ${schema}.events
+             select * from jsonb_populate_recordset(null::${schema}.events, $1)
+             on conflict (position) do nothing`,
+      values: [JSON.stringify(rows)],
+    });
+    for (const { type, position, stream } of events) {
+      if (type !== 'UserErased') continue;
+      await client.query(
+        `update ${schema}.events set address_digest = null where sub = $1 and position <= $2`,
+        [entityOf(stream).id, position],
+      );
+    }
+  };
+}
+
+interface About {
+  readonly client: string | null;
+  readonly sub: string | null;
+}
+
+function rowOf(
+  event: RecordedEvent,
+  beginning: About | undefined,
+  address_digest: Digest | null,
+): AuditRow {
+  const { metadata, position, type, revision, stream } = event;
+  const { category, id, blind } = entityOf(stream);
+  const about = aboutItself(event);
+  const inherited = blind ? undefined : beginning;
+  return {
+    position,
+    at: metadata.at,
+    type,
+    category,
+    entity_id: id,
+    revision,
+    actor_type: metadata.actor.type,
+    actor_id: metadata.actor.id,
+    client_id: about.client ?? inherited?.client ?? null,
+    sub: about.sub ?? inherited?.sub ?? metadata.subject ?? null,
+    request_id: metadata.requestId,
+    correlation_id: metadata.$correlationId,
+    address_digest,
+  };
+}
+
+/** Whom an event names, by itself or by the entity it belongs to. */
+function aboutItself({ data, stream }: RecordedEvent): About {
+  const { category, id } = entityOf(stream);
+  const { clientId, sub } = data as Record<string, unknown>;
+  return {
+    client: text(clientId) ?? (category === 'client' ? id : null),
+    sub: text(sub) ?? (category === 'user' ? id : null),
+  };
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+async function sourceDigest(keys: AuditKeys, { metadata }: RecordedEvent): Promise<Digest | null> {
+  const source = await openSource(keys, metadata);
+  return source && addressDigest(keys, source.address);
+}
+
+/** Where an event came from; null where there was no network peer, or the person was erased. */
+export async function openSource(
+  { secrets, subjectKeys }: AuditKeys,
+  { source, subject }: RecordedEvent['metadata'],
+): Promise<{ address: string; userAgent: string } | null> {
+  if (source === null) return null;
+  const opened = subject ? await subjectKeys.open(subject, source) : secrets.open('source', source);
+  return opened === null ? null : JSON.parse(opened);
+}
+
+const categories = Object.values(deciders).map(({ category, ...decider }) => ({
+  category,
+  blind: 'blind' in decider,
+}));
+
+/** `client-demo` is the client `demo`; `sign-ins-2026-11-21` is the day of that date. */
+export function entityOf(stream: string): { category: string; id: string; blind: boolean } {
+  const known = categories.find(({ category }) => stream.startsWith(`${category}-`));
+  const category = known?.category ?? stream.slice(0, stream.indexOf('-'));
+  return { category, id: stream.slice(category.length + 1), blind: known?.blind ?? false };
+}
