@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { coalesced } from '../platform/coalesce.ts';
+import { gather } from '../platform/gather.ts';
 import { isTransient } from '../platform/postgres.ts';
 import {
   type Appended,
@@ -52,19 +53,18 @@ export function postgresEventStore(options: {
       queue.push({ commit, keys, resolve, reject });
       if (!flushing) {
         flushing = true;
-        setImmediate(flush);
+        gather(() => queue.length, flush);
       }
     });
   }
 
   async function flush(): Promise<void> {
-    while (queue.length > 0) {
-      const batch = nextBatch();
-      const start = performance.now();
-      await send(batch);
-      options.observe?.({ requests: batch.length, seconds: (performance.now() - start) / 1000 });
-    }
-    flushing = false;
+    const batch = nextBatch();
+    const start = performance.now();
+    await send(batch);
+    options.observe?.({ requests: batch.length, seconds: (performance.now() - start) / 1000 });
+    flushing = queue.length > 0;
+    if (flushing) gather(() => queue.length, flush);
   }
 
   function nextBatch(): Waiting[] {
