@@ -3,10 +3,11 @@ import type { ApiResourceWishes } from '../domain/api-resource.ts';
 import { apiResource } from '../domain/api-resource.ts';
 import type { Wish } from '../domain/decider.ts';
 import { act } from '../eventstore/execute.ts';
+import { schemaProblem } from '../platform/json-schema.ts';
 import { digest } from '../platform/secrets.ts';
 import { assertKept, type NamesAlgorithms, signingAlgorithm } from './algorithms.ts';
 import { type Command, carryOut, expectedVersion, parse } from './command.ts';
-import { name, optional, orNull, resourceIdentifier } from './fields.ts';
+import { list, name, optional, orNull, resourceIdentifier, scopeToken } from './fields.ts';
 
 const target = { identifier: resourceIdentifier, expectedVersion };
 const displayName = name();
@@ -23,6 +24,23 @@ interface Target {
   readonly identifier: string;
   readonly expectedVersion?: number;
 }
+const MAX_SCHEMA_LENGTH = 10_000;
+
+const schema = z.record(z.string(), z.unknown()).superRefine((schema, context) => {
+  const tooLong = JSON.stringify(schema).length > MAX_SCHEMA_LENGTH;
+  const message = tooLong
+    ? `must not be longer than ${MAX_SCHEMA_LENGTH} characters`
+    : schemaProblem(schema);
+  if (message) context.addIssue({ code: 'custom', message });
+});
+
+const authorizationDetailTypes = list(
+  z.object({ type: scopeToken, displayName, schema: orNull(schema) }),
+  20,
+).refine(
+  (types) => new Set(types.map(({ type }) => type)).size === types.length,
+  'must not name a type twice',
+);
 
 /** A command that puts one wish to an API resource. */
 function wish<Output extends Target & NamesAlgorithms, Input>(
@@ -42,11 +60,9 @@ export const defineApiResource = wish(
     identifier: resourceIdentifier,
     displayName,
     tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
+    authorizationDetailTypes: optional(authorizationDetailTypes, []),
   }),
-  ({ identifier, displayName, tokenPolicy }) => ({
-    type: 'DefineApiResource',
-    data: { identifier, displayName, tokenPolicy },
-  }),
+  (data) => ({ type: 'DefineApiResource', data }),
 );
 
 export const renameApiResource = wish(z.object({ ...target, displayName }), ({ displayName }) => ({
@@ -57,6 +73,14 @@ export const renameApiResource = wish(z.object({ ...target, displayName }), ({ d
 export const changeApiResourceTokenPolicy = wish(
   z.object({ ...target, tokenPolicy }),
   ({ tokenPolicy }) => ({ type: 'ChangeApiResourceTokenPolicy', data: { tokenPolicy } }),
+);
+
+export const changeApiResourceAuthorizationDetailTypes = wish(
+  z.object({ ...target, authorizationDetailTypes }),
+  ({ authorizationDetailTypes }) => ({
+    type: 'ChangeApiResourceAuthorizationDetailTypes',
+    data: { authorizationDetailTypes },
+  }),
 );
 
 export const removeApiResource = wish(z.object(target), () => ({

@@ -83,6 +83,7 @@ export const permissions = z.object({
     z.enum(RESPONSE_TYPES, { error: `must be one of ${RESPONSE_TYPES.join(', ')}` }),
   ),
   scopes: list(scopeToken, 500),
+  authorizationDetailTypes: optional(list(scopeToken), []),
 });
 
 export const requirements = z.object({

@@ -95,6 +95,7 @@ function withDefaults(input: z.output<typeof registrationInput>): ClientRegistra
       grantTypes: interactive ? ['authorization_code'] : ['client_credentials'],
       responseTypes: interactive ? ['code'] : [],
       scopes: interactive ? ['openid'] : [],
+      authorizationDetailTypes: [],
     },
   };
 }

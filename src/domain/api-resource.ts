@@ -13,17 +13,32 @@ export interface ApiResourceTokenPolicy {
   readonly accessTokenLifetime: number | null;
 }
 
+/** A kind of authorization details (RFC 9396 §2) that a resource understands. */
+export interface AuthorizationDetailType {
+  /** The value of `type`. */
+  readonly type: string;
+  /** What people see it called when they are asked. */
+  readonly displayName: string;
+  /** The JSON Schema that details of the type meet; null for any. */
+  readonly schema: Readonly<Record<string, unknown>> | null;
+}
+
 export interface ApiResourceDefinition {
   /** The resource indicator and audience (RFC 8707): an absolute URI without fragment. */
   readonly identifier: string;
   readonly displayName: string;
   readonly tokenPolicy: ApiResourceTokenPolicy;
+  readonly authorizationDetailTypes: readonly AuthorizationDetailType[];
 }
 
 export type ApiResourceFacts = {
   ApiResourceDefined: ApiResourceDefinition;
   ApiResourceRenamed: { readonly displayName: string };
   ApiResourceTokenPolicyChanged: { readonly tokenPolicy: ApiResourceTokenPolicy };
+  ApiResourceAuthorizationDetailTypesChanged: Pick<
+    ApiResourceDefinition,
+    'authorizationDetailTypes'
+  >;
   ApiResourceRemoved: Record<string, never>;
 };
 
@@ -31,6 +46,7 @@ export type ApiResourceWishes = {
   DefineApiResource: ApiResourceDefinition;
   RenameApiResource: { readonly displayName: string };
   ChangeApiResourceTokenPolicy: { readonly tokenPolicy: ApiResourceTokenPolicy };
+  ChangeApiResourceAuthorizationDetailTypes: ApiResourceFacts['ApiResourceAuthorizationDetailTypesChanged'];
   RemoveApiResource: Record<string, never>;
 };
 
@@ -47,6 +63,7 @@ export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResour
     ApiResourceDefined: (_, definition) => ({ definition }),
     ApiResourceRenamed: amend,
     ApiResourceTokenPolicyChanged: amend,
+    ApiResourceAuthorizationDetailTypesChanged: amend,
     ApiResourceRemoved: () => ({ definition: null }),
   },
 
@@ -72,6 +89,10 @@ export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResour
       same(present(state).tokenPolicy, wish.tokenPolicy)
         ? []
         : [{ type: 'ApiResourceTokenPolicyChanged', data: wish }],
+    ChangeApiResourceAuthorizationDetailTypes: (wish, state) =>
+      same(present(state).authorizationDetailTypes, wish.authorizationDetailTypes)
+        ? []
+        : [{ type: 'ApiResourceAuthorizationDetailTypesChanged', data: wish }],
     RemoveApiResource: (_, state) =>
       state.definition ? [{ type: 'ApiResourceRemoved', data: {} }] : [],
   },

@@ -38,6 +38,8 @@ export interface ClientPermissions {
   readonly responseTypes: readonly string[];
   /** Scopes the client may ask for; `*` allows every scope that is defined. */
   readonly scopes: readonly string[];
+  /** Types of authorization details the client may ask for (RFC 9396 §10). */
+  readonly authorizationDetailTypes: readonly string[];
 }
 
 export interface ClientRequirements {

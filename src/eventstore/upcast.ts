@@ -16,19 +16,22 @@ const upcasters: Readonly<Record<number, Readonly<Record<string, Upcaster>>>> = 
  */
 const ADDED: Readonly<Record<string, Fields>> = {
   GrantOpened: { assertedBy: null },
-  ApiResourceDefined: { tokenPolicy: { accessTokenSigningAlg: null } },
+  ApiResourceDefined: {
+    tokenPolicy: { accessTokenSigningAlg: null },
+    authorizationDetailTypes: [],
+  },
   ApiResourceTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientRegistered: {
     description: '',
     consentLifetime: null,
     certificateSubject: null,
     profile: 'none',
-    permissions: { endpoints: ['*'] },
+    permissions: { endpoints: ['*'], authorizationDetailTypes: [] },
     requirements: { dpopNonce: false, certificateBoundTokens: false },
     tokenPolicy: { accessTokenSigningAlg: null },
     responseProtection: PROTECTED_BY_DEFAULT,
   },
-  ClientPermissionsChanged: { permissions: { endpoints: ['*'] } },
+  ClientPermissionsChanged: { permissions: { endpoints: ['*'], authorizationDetailTypes: [] } },
   ClientRequirementsChanged: {
     requirements: { dpopNonce: false, certificateBoundTokens: false },
   },

@@ -21,6 +21,7 @@ import { demand, EVERYTHING, Requires } from './authorize.ts';
 import { TokenFormat } from './client-enums.ts';
 import type { GraphContext } from './context.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
+import { JsonScalar } from './scalars.ts';
 
 @InputType({
   description:
@@ -40,6 +41,21 @@ export class ApiResourceTokenPolicyInput {
   readonly accessTokenLifetime?: number | null;
 }
 
+@InputType({ description: 'A kind of authorization details that an API resource understands.' })
+export class AuthorizationDetailTypeInput {
+  @Field(() => String, { description: 'The value of `type` (RFC 9396 §2).' })
+  readonly type!: string;
+
+  @Field(() => String, { description: 'What people see it called when they are asked.' })
+  readonly displayName!: string;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'A JSON Schema (2020-12) that details of the type must meet; any when absent.',
+  })
+  readonly schema?: Record<string, unknown> | null;
+}
+
 @InputType({ description: 'An API resource to define.' })
 export class ApiResourceDefineInput extends IdempotentInput {
   @Field(() => String, {
@@ -55,6 +71,12 @@ export class ApiResourceDefineInput extends IdempotentInput {
     description: 'How access tokens for it are made; left to the client or server when absent.',
   })
   readonly tokenPolicy?: ApiResourceTokenPolicyInput | null;
+
+  @Field(() => [AuthorizationDetailTypeInput], {
+    nullable: true,
+    description: 'The kinds of authorization details it understands; none when absent.',
+  })
+  readonly authorizationDetailTypes?: AuthorizationDetailTypeInput[] | null;
 }
 
 @InputType()
@@ -75,6 +97,14 @@ export class ApiResourceTokenPolicyChangeInput extends ApiResourceInput {
     description: 'How access tokens for it are made from now on.',
   })
   readonly tokenPolicy!: ApiResourceTokenPolicyInput;
+}
+
+@InputType({ description: 'The kinds of authorization details of an API resource.' })
+export class ApiResourceAuthorizationDetailTypesChangeInput extends ApiResourceInput {
+  @Field(() => [AuthorizationDetailTypeInput], {
+    description: 'All kinds that it understands from now on (RFC 9396).',
+  })
+  readonly authorizationDetailTypes!: AuthorizationDetailTypeInput[];
 }
 
 @InputType({ description: 'An API resource that shall no longer be there.' })
@@ -144,6 +174,19 @@ export class ApiResourceMutations {
   ): Promise<ApiResourcePayload> {
     const command = commands.changeApiResourceTokenPolicy;
     return change(context, 'apiResourceTokenPolicyChange', input, command);
+  }
+
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourcePayload, {
+    description: 'Changes which kinds of authorization details an API resource understands.',
+  })
+  apiResourceAuthorizationDetailTypesChange(
+    @Arg('input', () => ApiResourceAuthorizationDetailTypesChangeInput, theInput)
+    input: ApiResourceAuthorizationDetailTypesChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourcePayload> {
+    const command = commands.changeApiResourceAuthorizationDetailTypes;
+    return change(context, 'apiResourceAuthorizationDetailTypesChange', input, command);
   }
 
   @Requires('resources', 'write')

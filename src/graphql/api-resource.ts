@@ -31,7 +31,7 @@ import {
   pageComplexity,
 } from './page.ts';
 import { minPosition, reach } from './position.ts';
-import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
 import { apiResourceChronicle } from './time-travel/chronicles.ts';
 import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
 import { loadersAt } from './time-travel/past.ts';
@@ -51,6 +51,21 @@ export class ApiResourceTokenPolicy {
   readonly accessTokenLifetime!: number | null;
 }
 
+@ObjectType({ description: 'A kind of authorization details that an API resource understands.' })
+export class AuthorizationDetailType {
+  @Field(() => String, { description: 'The value of `type` (RFC 9396 §2).' })
+  readonly type!: string;
+
+  @Field(() => String, { description: 'What people see it called when they are asked.' })
+  readonly displayName!: string;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'The JSON Schema that details of the type meet; null for any.',
+  })
+  readonly schema!: object | null;
+}
+
 @ObjectType({ implements: Node, description: 'An API that takes access tokens (RFC 8707).' })
 export class ApiResource extends Node {
   @Field(() => String, { description: 'The resource indicator, and the audience of its tokens.' })
@@ -64,6 +79,12 @@ export class ApiResource extends Node {
     description: 'How access tokens for it are made.',
   })
   readonly token_policy!: ApiResourceTokenPolicy;
+
+  @Field(() => [AuthorizationDetailType], {
+    name: 'authorizationDetailTypes',
+    description: 'The kinds of authorization details it understands (RFC 9396).',
+  })
+  readonly authorization_detail_types!: AuthorizationDetailType[];
 
   @Field(() => DateTimeScalar, { name: 'createdAt', description: 'When it was defined.' })
   readonly created_at!: string;

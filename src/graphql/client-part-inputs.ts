@@ -26,6 +26,12 @@ export class ClientPermissionsInput {
 
   @Field(() => [String], { description: 'Names of scopes; * stands for every scope there is.' })
   readonly scopes!: string[];
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Types of authorization details it may ask for (RFC 9396); none when absent.',
+  })
+  readonly authorizationDetailTypes?: string[] | null;
 }
 
 @InputType({ description: 'What a client must do.' })

@@ -19,6 +19,11 @@ export class ClientPermissions {
     description: 'Names of the scopes it may ask for; * stands for every scope there is.',
   })
   readonly scopes!: string[];
+
+  @Field(() => [String], {
+    description: 'Types of authorization details it may ask for (RFC 9396).',
+  })
+  readonly authorizationDetailTypes!: string[];
 }
 
 @ObjectType({ description: 'What a client must do.' })

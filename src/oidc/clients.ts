@@ -48,13 +48,18 @@ export const POLICY = 'urn:muniment:policy';
 /** oidc-provider wants a secret in the metadata of such clients; ours are digests, so none matches this. */
 const NO_SECRET = randomToken();
 
-/**
- * The client's metadata (RFC 7591 §2) from its row, cut to what this server can do.
- * @param signingAlgorithms those that keys are kept for
- */
+/** What this server can do at present, as far as it depends on what operators have set up. */
+export interface Abilities {
+  /** Those that keys are kept for. */
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
+  /** Types of authorization details that API resources define. */
+  readonly detailTypes: ReadonlySet<string>;
+}
+
+/** The client's metadata (RFC 7591 §2) from its row, cut to what this server can do. */
 export function clientMetadata(
   row: KnownClient,
-  signingAlgorithms: readonly SigningAlgorithm[],
+  { signingAlgorithms, detailTypes }: Abilities,
 ): Record<string, unknown> {
   const policy: ClientPolicy = {
     secrets: row.secrets.map(({ digest, expires_at }) => ({ digest, expires_at })),
@@ -81,6 +86,9 @@ export function clientMetadata(
     client_secret: usesSecret ? NO_SECRET : null,
     grant_types: row.permissions.grantTypes.filter((type) => among(GRANT_TYPES, type)),
     response_types: row.permissions.responseTypes.filter((type) => among(RESPONSE_TYPES, type)),
+    authorization_details_types: row.permissions.authorizationDetailTypes.filter((type) =>
+      detailTypes.has(type),
+    ),
     redirect_uris: row.redirect_uris,
     post_logout_redirect_uris: row.post_logout_redirect_uris,
     subject_type: row.subject_type,

@@ -7,7 +7,9 @@ import type { Catalogue } from '../projections/catalogue.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { accessTokenClaims } from './access-token-claims.ts';
 import { accountFinder } from './account.ts';
+import { DetailSeals } from './adapter/authorization-details.ts';
 import { adapterFactory } from './adapter/index.ts';
+import { detailTypes, richAuthorizationRequests } from './authorization-details.ts';
 import { authorizationRequestFeatures } from './authorization-request.ts';
 import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
 import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
@@ -85,9 +87,12 @@ export function configuration(context: ConfigurationContext): Configuration {
   const ofThePerson = [...catalogue.scopes.values()].filter(
     ({ resources }) => resources.length === 0,
   );
+  const details = new DetailSeals(context);
   return {
     adapter: adapterFactory({
       ...context,
+      details,
+      detailTypes: detailTypes(catalogue),
       interactionLifetime: LIFETIMES.interaction,
       jtiOf: jwtReader(issuer, catalogue.signingKeys),
     }),
@@ -152,11 +157,12 @@ export function configuration(context: ConfigurationContext): Configuration {
       clientAuthSigningAlgValues: [...ASYMMETRIC],
       dPoPSigningAlgValues: [...ASYMMETRIC],
     },
-    formats: { customizers: { jwt: recordJwt } },
+    formats: { customizers: { jwt: recordJwt(details) } },
     features: {
       devInteractions: { enabled: false },
       ...authorizationRequestFeatures(context),
       clientCredentials: { enabled: true },
+      richAuthorizationRequests: richAuthorizationRequests(catalogue),
       deviceFlow: deviceFlow(context),
       introspection: {
         enabled: true,

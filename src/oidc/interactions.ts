@@ -4,6 +4,7 @@ import { errors, type Interaction } from 'oidc-provider';
 import { type Allowance, consent } from '../domain/consent.ts';
 import { equals } from '../platform/secrets.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
+import { agreedDetails, presentedDetails } from './authorization-details.ts';
 import { clientTexts } from './client-texts.ts';
 import { type CredentialContext, checkCredentials } from './credentials.ts';
 import { readForm } from './form.ts';
@@ -136,6 +137,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
         account: await accountName(),
         scopes: scopes.filter(({ name }) => name !== 'offline_access'),
         resources,
+        details: presentedDetails(catalogue, details.params),
         offline,
       }),
     );
@@ -185,7 +187,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
         ? { type: 'RenewConsent', data: { ...terms, at: new Date().toISOString() } }
         : { type: 'GrantConsent', data: terms },
     );
-    await finish({ consent: { grantId } });
+    await finish({ consent: { grantId, ...agreedDetails(details.params, form) } });
   }
 
   /** What was declined once stays declined under a grant: who decides anew begins with a new one. */

@@ -5,6 +5,7 @@ import { grant } from '../domain/grant.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { clientToken } from '../domain/token.ts';
 import type { SigningKeyRow } from '../projections/signing-keys.ts';
+import type { DetailSeals } from './adapter/authorization-details.ts';
 import { issued } from './adapter/tokens.ts';
 import { policyOf } from './clients.ts';
 import { signedWith } from './jwks.ts';
@@ -83,30 +84,39 @@ export function makeJwtsByPolicy(
   });
 }
 
-/** JWTs never reach the adapter; that one was issued is recorded here, by its `jti`. */
-export const recordJwt: NonNullable<
+type JwtCustomizer = NonNullable<
   NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']
-> = async (ctx, token, { payload }) => {
-  const unit = currentUnitOfWork();
-  // RFC 9068 §3: a JWT has an audience even where no resource is named.
-  payload.aud ??= ctx.oidc.issuer;
-  const { jti, aud, iat, exp } = payload as { jti: string; aud: string; iat: number; exp: number };
-  // Of the tokens in an authorization response the library ties only references to the session.
-  if (token.kind === 'AccessToken' && token.gty === 'implicit') {
-    token.expiresWithSession ??= !token.scopes.has('offline_access');
-  }
-  const { IN_PAYLOAD } = token.constructor as typeof AccessToken;
-  const fields = IN_PAYLOAD.map((field) => [field, token[field as keyof typeof token]]);
-  const fact = {
-    ...issued(jti, { ...Object.fromEntries(fields), iat, exp }),
-    format: 'jwt' as const,
-    audience: aud,
+>;
+
+/** JWTs never reach the adapter; that one was issued is recorded here, by its `jti`. */
+export const recordJwt =
+  (details: DetailSeals): JwtCustomizer =>
+  async (ctx, token, { payload }) => {
+    const unit = currentUnitOfWork();
+    // RFC 9068 §3: a JWT has an audience even where no resource is named.
+    payload.aud ??= ctx.oidc.issuer;
+    const { jti, aud, iat, exp } = payload as {
+      jti: string;
+      aud: string;
+      iat: number;
+      exp: number;
+    };
+    // Of the tokens in an authorization response the library ties only references to the session.
+    if (token.kind === 'AccessToken' && token.gty === 'implicit') {
+      token.expiresWithSession ??= !token.scopes.has('offline_access');
+    }
+    const { IN_PAYLOAD } = token.constructor as typeof AccessToken;
+    const fields = IN_PAYLOAD.map((field) => [field, token[field as keyof typeof token]]);
+    const fact = {
+      ...(await issued(jti, { ...Object.fromEntries(fields), iat, exp }, details)),
+      format: 'jwt' as const,
+      audience: aud,
+    };
+    if (token.kind === 'AccessToken') {
+      const data = { ...fact, ...unit.exchange };
+      unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data });
+    } else {
+      const data = { ...fact, clientId: ctx.oidc.client?.clientId ?? '' };
+      unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });
+    }
   };
-  if (token.kind === 'AccessToken') {
-    const data = { ...fact, ...unit.exchange };
-    unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data });
-  } else {
-    const data = { ...fact, clientId: ctx.oidc.client?.clientId ?? '' };
-    unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });
-  }
-};

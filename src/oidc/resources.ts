@@ -5,6 +5,7 @@ import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownScope } from '../projections/protocol-reads.ts';
 import { scopeList } from './adapter/model-adapter.ts';
+import { askedDetails, resourcesOf } from './authorization-details.ts';
 import { policyOf } from './clients.ts';
 import { signedWith } from './jwks.ts';
 
@@ -13,10 +14,11 @@ const OF_THE_PROTOCOL = ['openid', 'offline_access'];
 
 /**
  * Which resource (RFC 8707) a request without `resource` means: the one its scopes are permissions
- * on. `oneOf` narrows the choice to what was granted.
+ * on, or at which the authorization details count. `oneOf` narrows the choice to what was granted.
  * @throws InvalidScope for a scope that does not exist or that the client may not ask for
  */
-export function defaultResource({ scopes: defined }: Catalogue) {
+export function defaultResource(catalogue: Catalogue) {
+  const { scopes: defined } = catalogue;
   return (
     ctx: KoaContextWithOIDC,
     client: Client,
@@ -25,7 +27,13 @@ export function defaultResource({ scopes: defined }: Catalogue) {
     if (oneOf) return oneOf;
     keepOfflineAccess(ctx, client);
     const scopes = checkedScopes(defined, ctx, client);
-    const meant = [...new Set(scopes.flatMap((scope) => scope.resources))];
+    const details = askedDetails(ctx) ?? [];
+    const meant = [
+      ...new Set([
+        ...scopes.flatMap((scope) => scope.resources),
+        ...details.flatMap((each) => resourcesOf(catalogue, each)),
+      ]),
+    ];
     if (meant.length > 0) return meant.length === 1 ? meant[0] : meant;
     const formatIsJwt = policyOf(client).tokenPolicy.accessTokenFormat === 'jwt';
     // RFC 9068 §3: a JWT has an audience even where no resource is named.

@@ -1,4 +1,8 @@
-import type { ApiResourceFacts, ApiResourceTokenPolicy } from '../domain/api-resource.ts';
+import type {
+  ApiResourceFacts,
+  ApiResourceTokenPolicy,
+  AuthorizationDetailType,
+} from '../domain/api-resource.ts';
 import type { Instant } from '../domain/ids.ts';
 import type { Projection } from './projection.ts';
 
@@ -8,6 +12,7 @@ export interface ApiResourceRow {
   readonly identifier: string;
   readonly display_name: string;
   readonly token_policy: ApiResourceTokenPolicy;
+  readonly authorization_detail_types: readonly AuthorizationDetailType[];
   readonly created_at: Instant;
   readonly changed_at: Instant;
 }
@@ -21,6 +26,7 @@ export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResource
     identifier: 'text not null',
     display_name: 'text not null',
     token_policy: 'jsonb not null',
+    authorization_detail_types: 'jsonb not null',
     created_at: 'timestamptz not null',
     changed_at: 'timestamptz not null',
   },
@@ -33,6 +39,7 @@ export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResource
           identifier: data.identifier,
           display_name: data.displayName,
           token_policy: data.tokenPolicy,
+          authorization_detail_types: data.authorizationDetailTypes,
           created_at: at,
           changed_at: at,
         },
@@ -43,6 +50,15 @@ export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResource
     ],
     ApiResourceTokenPolicyChanged: ({ data, id, at }) => [
       { set: { resource_id: id, token_policy: data.tokenPolicy, changed_at: at } },
+    ],
+    ApiResourceAuthorizationDetailTypesChanged: ({ data, id, at }) => [
+      {
+        set: {
+          resource_id: id,
+          authorization_detail_types: data.authorizationDetailTypes,
+          changed_at: at,
+        },
+      },
     ],
     ApiResourceRemoved: ({ id }) => [{ drop: { resource_id: id } }],
   },

@@ -6,6 +6,7 @@ const api: ApiResourceDefinition = {
   identifier: 'https://api.example',
   displayName: 'The API',
   tokenPolicy: { accessTokenFormat: null, accessTokenSigningAlg: null, accessTokenLifetime: null },
+  authorizationDetailTypes: [],
 };
 const tokenPolicy = {
   accessTokenFormat: 'jwt',
@@ -18,6 +19,15 @@ const rename = { type: 'RenameApiResource', data: { displayName: 'Orders' } } as
 const renamed = { type: 'ApiResourceRenamed', data: { displayName: 'Orders' } } as const;
 const changePolicy = { type: 'ChangeApiResourceTokenPolicy', data: { tokenPolicy } } as const;
 const policyChanged = { type: 'ApiResourceTokenPolicyChanged', data: { tokenPolicy } } as const;
+const types = [{ type: 'payment', displayName: 'Payment', schema: null }];
+const changeTypes = {
+  type: 'ChangeApiResourceAuthorizationDetailTypes',
+  data: { authorizationDetailTypes: types },
+} as const;
+const typesChanged = {
+  type: 'ApiResourceAuthorizationDetailTypesChanged',
+  data: { authorizationDetailTypes: types },
+} as const;
 const remove = { type: 'RemoveApiResource', data: {} } as const;
 const removed = { type: 'ApiResourceRemoved', data: {} } as const;
 
@@ -65,4 +75,10 @@ test('removing is recorded once', () => {
   given(apiResource, defined(api)).when(remove).then(removed);
   given(apiResource, defined(api), removed).when(remove).thenNothing();
   given(apiResource).when(remove).thenNothing();
+});
+
+test('a resource says which authorization details it understands', () => {
+  given(apiResource, defined(api)).when(changeTypes).then(typesChanged);
+  given(apiResource, defined(api), typesChanged).when(changeTypes).thenNothing();
+  given(apiResource).when(changeTypes).thenRefused('not_found', { field: 'identifier' });
 });

@@ -42,6 +42,7 @@ const web: ClientRegistration = {
   postLogoutRedirectUris: [],
   permissions: {
     endpoints: ['*'],
+    authorizationDetailTypes: [],
     grantTypes: ['authorization_code', 'refresh_token'],
     responseTypes: ['code'],
     scopes: ['openid'],
@@ -71,6 +72,7 @@ const machine: ClientRegistration = {
   redirectUris: [],
   permissions: {
     endpoints: ['*'],
+    authorizationDetailTypes: [],
     grantTypes: ['client_credentials'],
     responseTypes: [],
     scopes: ['orders'],

@@ -100,7 +100,8 @@ describe('scopes', () => {
 describe('API resources', () => {
   const identifier = 'https://api.example/invoices';
   const FIELDS = `apiResource { identifier displayName version
-    tokenPolicy { accessTokenFormat accessTokenLifetime } }`;
+    tokenPolicy { accessTokenFormat accessTokenLifetime }
+    authorizationDetailTypes { type displayName schema } }`;
   const resource = (name: string, change: object) =>
     mutate(name, { identifier, ...change }, FIELDS);
   let known: Data = {
@@ -108,6 +109,7 @@ describe('API resources', () => {
     displayName: 'Invoices',
     version: 1,
     tokenPolicy: { accessTokenFormat: null, accessTokenLifetime: null },
+    authorizationDetailTypes: [],
   };
 
   test('apiResourceDefine', async () => {
@@ -122,6 +124,14 @@ describe('API resources', () => {
     [
       'apiResourceTokenPolicyChange',
       { tokenPolicy: { accessTokenFormat: 'JWT', accessTokenLifetime: 300 } },
+    ],
+    [
+      'apiResourceAuthorizationDetailTypesChange',
+      {
+        authorizationDetailTypes: [
+          { type: 'payment', displayName: 'Payment', schema: { required: ['amount'] } },
+        ],
+      },
     ],
   ])('%s', async (mutation, change) => {
     known = { ...known, ...change, version: known.version + 1 };
@@ -138,6 +148,21 @@ describe('API resources', () => {
     );
     const { data } = await api.call('{ scope(name: "invoices") { apiResources { displayName } } }');
     expect(data.scope.apiResources).toEqual([{ displayName: 'Bills' }]);
+  });
+
+  test.each([
+    { schema: { $ref: '#/nowhere' } },
+    { schema: { pattern: '(', type: 'object', properties: { type: { pattern: '(' } } } },
+    { type: 'with space' },
+  ])('apiResourceAuthorizationDetailTypesChange refuses %j', async (wrong) => {
+    const authorizationDetailTypes = [{ type: 'payment', displayName: 'Payment', ...wrong }];
+    const { userErrors } = await resource('apiResourceAuthorizationDetailTypesChange', {
+      authorizationDetailTypes,
+    });
+    expect(userErrors[0]).toMatchObject({
+      code: 'INVALID',
+      field: expect.stringMatching(/^authorizationDetailTypes\.0\./),
+    });
   });
 
   test('apiResourceRemove', async () => {

@@ -62,6 +62,7 @@ async function register(clientId: string) {
     postLogoutRedirectUris: [],
     permissions: {
       endpoints: ['*'],
+      authorizationDetailTypes: [],
       grantTypes: ['client_credentials'],
       responseTypes: [],
       scopes: ['*'],

@@ -78,6 +78,7 @@ const consentType = fc.constantFrom('explicit', 'implicit', 'external', 'systema
 const redirectUris = fc.subarray(['https://a.example', 'https://b.example']);
 const permissions = record({
   endpoints: fc.subarray(['*', 'token']),
+  authorizationDetailTypes: names,
   grantTypes: fc.subarray(['authorization_code', 'refresh_token', 'client_credentials']),
   responseTypes: fc.subarray(['code']),
   scopes,
@@ -244,14 +245,20 @@ const wishes: {
       accessTokenSigningAlg: signingAlg,
       accessTokenLifetime: lifetime,
     });
+    const detailTypes = fc.array(
+      record({ type: name, displayName: text, schema: fc.option(json) }),
+      { maxLength: 2 },
+    );
     return {
       DefineApiResource: record({
         identifier: fc.constant(`https://${id}.example`),
         displayName: text,
         tokenPolicy: policy,
+        authorizationDetailTypes: detailTypes,
       }),
       RenameApiResource: record({ displayName: text }),
       ChangeApiResourceTokenPolicy: record({ tokenPolicy: policy }),
+      ChangeApiResourceAuthorizationDetailTypes: record({ authorizationDetailTypes: detailTypes }),
       RemoveApiResource: nothing,
     };
   },

@@ -5,6 +5,7 @@ import { digest, type Secrets } from '../../platform/secrets.ts';
 import type { DeviceAuthorizationRow } from '../../projections/device-authorizations.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
+import type { DetailSeals } from './authorization-details.ts';
 import {
   instantIn,
   instantOf,
@@ -64,14 +65,18 @@ interface KnownByUserCode {
  */
 export class DeviceCodeAdapter extends ModelAdapter {
   constructor(
-    private readonly context: { readonly reads: ProtocolReads; readonly secrets: Secrets },
+    private readonly context: {
+      readonly reads: ProtocolReads;
+      readonly secrets: Secrets;
+      readonly details: DetailSeals;
+    },
   ) {
     super();
   }
 
   override async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<void> {
     const known = HANDLE.exec(id)?.[1];
-    if (known) this.#tell(known, payload);
+    if (known) this.#tell(known, await this.context.details.seal(payload));
     else this.#request(digest(id), payload, expiresIn);
   }
 
@@ -81,7 +86,7 @@ export class DeviceCodeAdapter extends ModelAdapter {
     const row = code ? await this.context.reads.deviceAuthorization(code) : undefined;
     if (!row) return undefined;
     if (polled) this.#paced(row);
-    return { ...devicePayload(row), jti: id };
+    return this.context.details.open({ ...devicePayload(row), jti: id });
   }
 
   override async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {

@@ -1,6 +1,6 @@
 import type { Adapter } from 'oidc-provider';
-import type { SigningAlgorithm } from '../../domain/signing-key.ts';
 import type { Secrets } from '../../platform/secrets.ts';
+import type { Abilities } from '../clients.ts';
 import { ClientAdapter } from './client.ts';
 import { DeviceCodeAdapter } from './device-code.ts';
 import { GrantAdapter } from './grant.ts';
@@ -15,10 +15,8 @@ import {
   type TokenContext,
 } from './tokens.ts';
 
-export interface AdapterContext extends TokenContext {
+export interface AdapterContext extends TokenContext, Abilities {
   readonly secrets: Secrets;
-  /** Those that keys are kept for. */
-  readonly signingAlgorithms: readonly SigningAlgorithm[];
   /** Seconds that a person may take for one page. */
   readonly interactionLifetime: number;
 }

@@ -7,6 +7,7 @@ import type { KnownToken, ProtocolReads } from '../../projections/protocol-reads
 import type { TokenKind, TokenRow } from '../../projections/tokens.ts';
 import type { JtiOf } from '../jwt-access-tokens.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
+import type { DetailSeals } from './authorization-details.ts';
 import { instantOf, ModelAdapter, numericDate, rest, scopeList } from './model-adapter.ts';
 
 /** Told by other fields of the fact, by the grant, or by nothing at all (the value itself). */
@@ -25,7 +26,8 @@ const TOLD_ELSEWHERE = [
 ];
 
 /** The fact's part that all tokens share. */
-export function issued(value: string, payload: AdapterPayload) {
+export async function issued(value: string, given: AdapterPayload, details: DetailSeals) {
+  const payload = await details.seal(given);
   return {
     digest: digest(value),
     issuedAt: instantOf(payload.iat as number),
@@ -39,6 +41,7 @@ export interface TokenContext {
   readonly reads: ProtocolReads;
   readonly issuer: string;
   readonly jtiOf: JtiOf;
+  readonly details: DetailSeals;
   /** Seconds during which a rotated refresh token may be presented again. */
   readonly refreshTokenLeeway: number;
 }
@@ -56,7 +59,7 @@ abstract class TokenAdapter extends ModelAdapter {
     const jti = await this.context.jtiOf(value);
     const id = jti ?? value;
     const token = await this.known(id, jti === undefined ? 'reference' : 'jwt');
-    return token && this.payload(id, token);
+    return token && this.context.details.open(this.payload(id, token));
   }
 
   /** The token's row, if it may be presented: neither it nor what it rests on has been revoked. */
@@ -124,7 +127,7 @@ export class AuthorizationCodeAdapter extends TokenAdapter {
   override async upsert(value: string, payload: AdapterPayload): Promise<void> {
     currentUnitOfWork().wish(grant, payload.grantId as string, {
       type: 'IssueAuthorizationCode',
-      data: issued(value, payload),
+      data: await issued(value, payload, this.context.details),
     });
   }
 
@@ -148,7 +151,7 @@ export class AccessTokenAdapter extends TokenAdapter {
     unit.wish(grant, payload.grantId as string, {
       type: 'IssueAccessToken',
       data: {
-        ...issued(value, payload),
+        ...(await issued(value, payload, this.context.details)),
         format: 'reference',
         audience: audience(payload),
         ...unit.exchange,
@@ -183,7 +186,10 @@ export class RefreshTokenAdapter extends TokenAdapter {
     if (unit.rotation) unit.rotation.successor = digest(value);
     unit.wish(grant, payload.grantId as string, {
       type: 'IssueRefreshToken',
-      data: { ...issued(value, payload), rotations: (payload.rotations as number) ?? 0 },
+      data: {
+        ...(await issued(value, payload, this.context.details)),
+        rotations: (payload.rotations as number) ?? 0,
+      },
     });
   }
 
@@ -231,7 +237,7 @@ export class ClientCredentialsAdapter extends TokenAdapter {
 
   override async upsert(value: string, payload: AdapterPayload): Promise<void> {
     const data = {
-      ...issued(value, payload),
+      ...(await issued(value, payload, this.context.details)),
       clientId: payload.clientId as string,
       format: 'reference' as const,
       audience: audience(payload),

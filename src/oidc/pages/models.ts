@@ -57,8 +57,19 @@ export interface ConsentResource {
   readonly scopes: readonly ConsentScope[];
 }
 
+/** One of the authorization details (RFC 9396): what exactly is to be allowed, this once. */
+export interface ConsentDetail {
+  /** What the box posts as `detail`. */
+  readonly id: string;
+  /** What details of its type are called. */
+  readonly displayName: string;
+  /** The API at which it counts. */
+  readonly resource: string;
+  readonly fields: readonly { readonly name: string; readonly value: string }[];
+}
+
 /**
- * Posts `csrf`, `_action` = `allow` or `deny`, and one `scope` for each optional scope left ticked.
+ * Posts `csrf`, `_action` = `allow` or `deny`, one `detail` for each of the details left ticked, and one `scope` for each optional scope left ticked.
  * Required scopes are not posted.
  */
 export interface ConsentModel extends PageModel, ClientModel, FormModel {
@@ -67,6 +78,7 @@ export interface ConsentModel extends PageModel, ClientModel, FormModel {
   /** Scopes of the person's own account, such as `profile`. */
   readonly scopes: readonly ConsentScope[];
   readonly resources: readonly ConsentResource[];
+  readonly details: readonly ConsentDetail[];
   /** Access goes on while the person is away (offline_access, OpenID Connect Core §11). */
   readonly offline: boolean;
 }

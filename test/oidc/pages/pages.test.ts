@@ -162,9 +162,10 @@ describe('consent', () => {
 
   test('lets optional scopes be left out, and required ones not', () => {
     const boxes = [...html.matchAll(/<input type="checkbox"[^>]*>/g)].map(([box]) => box);
-    expect(boxes).toHaveLength(2);
+    expect(boxes).toHaveLength(3);
     expect(boxes[0]).toMatch(/name="scope" value="email" checked/);
     expect(boxes[1]).toMatch(/name="scope" value="archive:write" checked/);
+    expect(boxes[2]).toMatch(/name="detail" value="0" checked/);
     expect(html).toContain('<bdi>Who you are</bdi> <small>required</small>');
     expect(html).toContain('<bdi>Read</bdi> <small>required</small>');
   });

@@ -49,6 +49,17 @@ export const consent: ConsentModel = {
       ],
     },
   ],
+  details: [
+    {
+      id: '0',
+      displayName: 'Payment',
+      resource: 'Bank',
+      fields: [
+        { name: 'amount.value', value: '123.50' },
+        { name: 'creditor', value: 'Merchant A' },
+      ],
+    },
+  ],
   offline: true,
 };
 
