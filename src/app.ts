@@ -15,6 +15,7 @@ import { backchannelLogout, logoutConsequences } from './oidc/notices/backchanne
 import { runCourier } from './oidc/notices/courier.ts';
 import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
+import { registrationLimits } from './oidc/registration-limits.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
 import { perRequest } from './oidc/unit-of-work.ts';
 import { userCodeLimits } from './oidc/user-code-limits.ts';
@@ -219,8 +220,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       log,
       limits: await signInLimits(pool, digestOf),
       userCodeLimits: await userCodeLimits(pool, digestOf),
+      registrationLimits: await registrationLimits(pool, digestOf),
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
+      selfRegistration: config.selfRegistration,
       outbound: call,
       trustProxy: config.trustProxy,
       mutualTls: { proxy: certificateProxy(config), origin: mtlsOrigin(config) },

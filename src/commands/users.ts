@@ -83,6 +83,40 @@ const registrationInput = z.object({
   roles: optional(roles, []),
 });
 
+type Sealing = Pick<CommandContext, 'subjectKeys'>;
+type CheckedUser = z.output<typeof registrationInput>;
+
+/** @throws DomainError `invalid`, also for a weak password */
+export async function checkedUser(raw: z.input<typeof registrationInput>): Promise<CheckedUser> {
+  const input = parse(registrationInput, raw);
+  if (input.password !== null) await assertStrong(input.password, knownOf(input));
+  return input;
+}
+
+function knownOf({ username, claims }: CheckedUser): SealedClaims {
+  return { preferred_username: username, ...claims };
+}
+
+/** What has to be wished so that there is such a person, beside the claim on the user name. */
+export async function newUser(
+  context: Sealing & Pick<CommandContext, 'secrets'>,
+  input: CheckedUser,
+): Promise<{ sub: string; digest: Digest; wishes: Wish<UserWishes>[] }> {
+  const sub = `usr_${randomToken(16)}`;
+  const digest = usernameDigest(context.secrets, input.username);
+  const registration: UserRegistration = {
+    sub,
+    usernameDigest: digest,
+    personal: await sealClaims(context, sub, knownOf(input)),
+    roles: input.roles,
+  };
+  const wishes: Wish<UserWishes>[] = [{ type: 'RegisterUser', data: registration }];
+  if (input.password !== null) {
+    wishes.push({ type: 'SetPassword', data: await verifierOf(context, sub, input.password) });
+  }
+  return { sub, digest, wishes };
+}
+
 /**
  * Registers a person under a user name nobody has, with a random `sub`.
  * @throws DomainError `already_exists` (field username), `invalid`
@@ -92,22 +126,7 @@ export const registerUser: Command<z.input<typeof registrationInput>, { sub: str
   raw,
   envelope,
 ) => {
-  const input = parse(registrationInput, raw);
-  const known: SealedClaims = { preferred_username: input.username, ...input.claims };
-  if (input.password !== null) await assertStrong(input.password, known);
-
-  const sub = `usr_${randomToken(16)}`;
-  const digest = usernameDigest(context.secrets, input.username);
-  const registration: UserRegistration = {
-    sub,
-    usernameDigest: digest,
-    personal: await sealClaims(context, sub, known),
-    roles: input.roles,
-  };
-  const wishes: Wish<UserWishes>[] = [{ type: 'RegisterUser', data: registration }];
-  if (input.password !== null) {
-    wishes.push({ type: 'SetPassword', data: await verifierOf(context, sub, input.password) });
-  }
+  const { sub, digest, wishes } = await newUser(context, await checkedUser(raw));
   return carryOut(
     context,
     [
@@ -228,11 +247,11 @@ async function history({ store }: CommandContext, sub: string) {
   return (await store.read(streamOf(user, sub))).map(upcast);
 }
 
-function sealClaims(context: CommandContext, sub: string, claims: SealedClaims): Promise<Sealed> {
+function sealClaims(context: Sealing, sub: string, claims: SealedClaims): Promise<Sealed> {
   return context.subjectKeys.seal(sub, JSON.stringify(claims));
 }
 
-async function verifierOf(context: CommandContext, sub: string, password: string) {
+async function verifierOf(context: Sealing, sub: string, password: string) {
   return { verifier: await context.subjectKeys.seal(sub, await hashPassword(password)) };
 }
 

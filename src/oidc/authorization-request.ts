@@ -1,6 +1,7 @@
 import type { ClaimsParameter, Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import type { Catalogue } from '../projections/catalogue.ts';
+import { ACR_VALUES } from './acr.ts';
 import { policyOf } from './clients.ts';
 import { OF_THE_SIGN_IN } from './grant-loader.ts';
 
@@ -56,9 +57,10 @@ function claimsChecker({ scopes }: Catalogue) {
         among.some(({ name }) => permitted.includes('*') || permitted.includes(name));
       if (!may) throw new errors.InvalidRequest(`requested claim is not allowed: ${claim}`);
     }
-    // Nobody could meet it, however often they sign in.
     const { essential, value, values } = asked.id_token?.acr ?? {};
-    if (essential && (value ?? values) !== undefined) {
+    const wanted = value === undefined ? values : [value];
+    // Nobody could meet it, however often they sign in.
+    if (essential && wanted && ![wanted].flat().some((acr) => ACR_VALUES.includes(String(acr)))) {
       throw new errors.UnmetAuthenticationRequirements('no such authentication is offered');
     }
   };

@@ -7,6 +7,7 @@ import type { Catalogue } from '../projections/catalogue.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { accessTokenClaims } from './access-token-claims.ts';
 import { accountFinder } from './account.ts';
+import { ACR_VALUES } from './acr.ts';
 import { DetailSeals } from './adapter/authorization-details.ts';
 import { adapterFactory } from './adapter/index.ts';
 import { detailTypes, richAuthorizationRequests } from './authorization-details.ts';
@@ -19,9 +20,9 @@ import { privateJwks } from './jwks.ts';
 import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
 import { type MutualTls, mutualTls } from './mutual-tls.ts';
 import { redirectOriginOf } from './pages/csp.ts';
-import { negotiateLocale } from './pages/locale.ts';
+import { LOCALES, negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
-import { prompts } from './prompts.ts';
+import { prompts, promptValues } from './prompts.ts';
 import { refreshTokenTtl, rotateRefreshToken } from './refresh-tokens.ts';
 import { defaultResource, resourceServer } from './resources.ts';
 import { responseAlgorithms, responseDefaults } from './response-protection.ts';
@@ -39,6 +40,8 @@ export interface ConfigurationContext {
   readonly refreshTokenLeeway: number;
   /** Whether all clients push their authorization requests, or only those that are required to. */
   readonly requirePushedRequests: boolean;
+  /** Whether people may register themselves. */
+  readonly selfRegistration: boolean;
   /** Calls addresses that clients name. */
   readonly outbound: Outbound;
   readonly mutualTls: MutualTls;
@@ -110,14 +113,20 @@ export function configuration(context: ConfigurationContext): Configuration {
       'private_key_jwt',
       ...tls.methods,
     ],
-    discovery: { ...LOGOUT_METADATA, ...tls.discovery },
+    discovery: {
+      ...LOGOUT_METADATA,
+      ...tls.discovery,
+      prompt_values_supported: promptValues(context),
+      ui_locales_supported: [...LOCALES],
+    },
     extraClientMetadata: { properties: [POLICY] },
     clientBasedCORS: (_ctx, origin, client) => policyOf(client).allowedOrigins.includes(origin),
     subjectTypes: ['public', 'pairwise'],
+    acrValues: ACR_VALUES,
     pairwiseIdentifier: pairwiseSubject(secrets),
     extraTokenClaims: accessTokenClaims,
     routes: ROUTES,
-    interactions: { policy: prompts(), url: (_ctx, { uid }) => interactionPath(uid) },
+    interactions: { policy: prompts(context), url: (_ctx, { uid }) => interactionPath(uid) },
     cookies: {
       keys: [secrets.keyedDigest('cookies', 'signature')],
       names: {

@@ -71,12 +71,17 @@ export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
 
 /** Puts an error in the place of a response that was built but must not be sent. */
 export function replaceResponse(ctx: Context, { status, ...body }: OAuthError): void {
-  for (const header of ['set-cookie', 'location', 'content-security-policy']) ctx.remove(header);
+  withdrawResponse(ctx);
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
   if (status === 503) ctx.set('Retry-After', String(RETRY_AFTER));
   ctx.type = 'json';
   ctx.body = body;
+}
+
+/** Takes back what a response says that must not be sent. */
+export function withdrawResponse(ctx: Context): void {
+  for (const header of ['set-cookie', 'location', 'content-security-policy']) ctx.remove(header);
 }
 
 function invalid(error: string, error_description: string): OAuthError {

@@ -4,6 +4,7 @@ import { errors, type Interaction } from 'oidc-provider';
 import { type Allowance, consent } from '../domain/consent.ts';
 import { equals } from '../platform/secrets.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
+import { PASSWORD_ACR } from './acr.ts';
 import { agreedDetails, presentedDetails } from './authorization-details.ts';
 import { clientTexts } from './client-texts.ts';
 import { type CredentialContext, checkCredentials } from './credentials.ts';
@@ -12,19 +13,29 @@ import { allow, isOver } from './grant-loader.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { type Locale, negotiateLocale } from './pages/locale.ts';
 import type { ClientModel, ConsentResource, ConsentScope, FormModel } from './pages/models.ts';
-import { type Pages, send } from './pages/pages.ts';
+import { type Page, type Pages, send } from './pages/pages.ts';
 import { scopeTexts } from './scope-texts.ts';
+import {
+  type RegistrationProblem,
+  registerPerson,
+  type SelfRegistrationContext,
+  TAKEN,
+} from './self-registration.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
-export interface InteractionContext extends CredentialContext {
+export interface InteractionContext extends CredentialContext, SelfRegistrationContext {
   readonly provider: Provider;
   readonly catalogue: Catalogue;
   readonly pages: Pages;
+  /** Whether people may register themselves. */
+  readonly selfRegistration: boolean;
 }
 
-/** The path of an interaction's page; its cookie is sent there only. */
+/** The path of an interaction's page; its cookie is sent there and below only. */
 export const interactionPath = (uid: string) => `/interaction/${uid}`;
-const PATH = /^\/interaction\/([\w-]{20,64})$/;
+const PATH = /^\/interaction\/([\w-]{20,64})(?:\/(sign-in|register))?$/;
+
+type View = 'select-account' | 'sign-in' | 'register' | 'consent';
 
 /** Scopes that come with any consent: without them the answer would not be OpenID Connect. */
 const INDISPENSABLE = ['openid'];
@@ -32,23 +43,31 @@ const INDISPENSABLE = ['openid'];
 /** The pages on which a person signs in and consents. Works without JavaScript: GET shows, POST acts. */
 export function interactions(context: InteractionContext): Middleware {
   return async (ctx, next) => {
-    const uid = PATH.exec(ctx.path)?.[1];
+    const [, uid, wanted] = PATH.exec(ctx.path) ?? [];
     if (!uid) return next();
     try {
-      await interact(context, ctx, uid);
+      await interact(context, ctx, uid, wanted as 'sign-in' | 'register' | undefined);
     } catch (error) {
       showError(context, ctx, error);
     }
   };
 }
 
-async function interact(context: InteractionContext, ctx: Context, uid: string): Promise<void> {
+async function interact(
+  context: InteractionContext,
+  ctx: Context,
+  uid: string,
+  wanted: 'sign-in' | 'register' | undefined,
+): Promise<void> {
   const details = await context.provider.interactionDetails(ctx.req, ctx.res);
   if (details.uid !== uid) throw new errors.SessionNotFound('this is the page of another sign-in');
+  const view = viewOf(details, wanted);
+  if (wanted && view !== wanted) ctx.throw(404, 'there is nothing to do here');
+  if (view === 'register' && !context.selfRegistration) ctx.throw(404, 'nobody registers here');
   const page = await interactionPage(context, ctx, details);
 
   if (ctx.method === 'GET' || ctx.method === 'HEAD') {
-    await (details.prompt.name === 'login' ? page.showSignIn() : page.showConsent());
+    await page.show[view]();
   } else if (ctx.method === 'POST') {
     const form = await readForm(ctx);
     if (!equals(form.get('csrf') ?? '', page.csrf))
@@ -59,12 +78,19 @@ async function interact(context: InteractionContext, ctx: Context, uid: string):
         error: 'access_denied',
         error_description: 'End-User aborted interaction',
       });
-    } else if (details.prompt.name === 'login') await page.signIn(form);
-    else await page.allow(form);
+    } else await page.act[view](form);
   } else {
     ctx.set('Allow', 'GET, HEAD, POST');
     ctx.throw(405);
   }
+}
+
+/** What to show: where it is about who somebody is, they may choose between signing in and registering. */
+function viewOf({ prompt, session }: Interaction, wanted?: 'sign-in' | 'register'): View {
+  if (prompt.name === 'consent') return 'consent';
+  if (wanted) return wanted;
+  if (prompt.name === 'create') return 'register';
+  return prompt.name === 'select_account' && session?.accountId ? 'select-account' : 'sign-in';
 }
 
 /** @throws what is no mistake of the caller's */
@@ -83,12 +109,13 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
   const client = await reads.client(params.client_id ?? '');
   if (!client) ctx.throw(400, 'the client is gone');
   const csrf = secrets.keyedDigest('csrf', details.uid);
+  const signInPath = `${interactionPath(details.uid)}/sign-in`;
   const locale = negotiateLocale({
     uiLocales: params.ui_locales,
     acceptLanguage: ctx.get('Accept-Language'),
   });
   const shared: FormModel & ClientModel & { locale: Locale } = {
-    action: interactionPath(details.uid),
+    action: ctx.path,
     csrf,
     locale,
     redirectOrigin: params.redirect_uri ? redirectOriginOf(params.redirect_uri) : null,
@@ -97,10 +124,40 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
 
   async function finish(result: Parameters<Provider['interactionResult']>[2]): Promise<void> {
     const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, {
-      mergeWithLastSubmission: 'consent' in result,
+      mergeWithLastSubmission: !('error' in result),
     });
     ctx.status = 303;
     ctx.redirect(returnTo);
+  }
+
+  /** Whoever proves who they are has chosen an account, and has no need of a new one. */
+  function finishAs(accountId: string): Promise<void> {
+    const login = { accountId, amr: ['pwd'], acr: PASSWORD_ACR };
+    return finish({ login, select_account: {}, create: {} });
+  }
+
+  async function showAccount(): Promise<void> {
+    const account = await accountName();
+    send(ctx, pages.selectAccount({ ...shared, account, signInPath }));
+  }
+
+  function registerPage(form?: URLSearchParams, problem?: RegistrationProblem): Page {
+    return pages.register({
+      ...shared,
+      signInPath,
+      username: form?.get('username') ?? params.login_hint,
+      email: form?.get('email') ?? undefined,
+      error: problem && { field: problem.field, message: pages.text(locale, problem.text) },
+    });
+  }
+
+  async function register(form: URLSearchParams): Promise<void> {
+    const registered = await registerPerson(context, form, ctx.ip);
+    if ('problem' in registered) return send(ctx, registerPage(form, registered.problem));
+    // Somebody else may have been quicker with this name by a moment.
+    currentUnitOfWork().whenRefused = ({ code }) =>
+      code === 'already_exists' ? registerPage(form, TAKEN) : undefined;
+    await finishAs(registered.sub);
   }
 
   function showSignIn(username = params.login_hint, error?: string): void {
@@ -110,6 +167,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       pages.signIn({
         ...shared,
         cancelAction: shared.action,
+        registerPath: context.selfRegistration ? `${interactionPath(details.uid)}/register` : null,
         username,
         error: message ? { message } : null,
       }),
@@ -124,7 +182,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       const text = limited ? 'signIn.error.tooManyAttempts' : 'signIn.error.invalidCredentials';
       return showSignIn(username, text);
     }
-    await finish({ login: { accountId: checked.sub, amr: ['pwd'] } });
+    await finishAs(checked.sub);
   }
 
   async function showConsent(): Promise<void> {
@@ -230,7 +288,22 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
     return claims.name ?? claims.preferred_username ?? sub;
   }
 
-  return { csrf, finish, showSignIn: () => showSignIn(), signIn, showConsent, allow: allowed };
+  return {
+    csrf,
+    finish,
+    show: {
+      'select-account': showAccount,
+      'sign-in': async () => showSignIn(),
+      register: async () => send(ctx, registerPage()),
+      consent: showConsent,
+    } satisfies Record<View, () => Promise<void>>,
+    act: {
+      'select-account': () => finish({ select_account: {} }),
+      'sign-in': signIn,
+      register,
+      consent: allowed,
+    } satisfies Record<View, (form: URLSearchParams) => Promise<void>>,
+  };
 }
 
 /** What the consent prompt found not granted yet; all that is asked for when it was requested anew. */

@@ -14,6 +14,7 @@ import { aliasedEndpointsOnly, receive } from './mutual-tls.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
 import { permitEndpoints } from './permitted-endpoints.ts';
+import type { RegistrationLimits } from './registration-limits.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { transaction } from './transaction.ts';
 import type { UserCodeLimits } from './user-code-limits.ts';
@@ -22,6 +23,7 @@ export interface ProviderContext extends Omit<ConfigurationContext, 'catalogue'>
   readonly execute: Execute;
   readonly limits: SignInLimits;
   readonly userCodeLimits: UserCodeLimits;
+  readonly registrationLimits: RegistrationLimits;
   readonly log: Logger;
   /** X-Forwarded-For of the nearest proxy may be believed. */
   readonly trustProxy: boolean;

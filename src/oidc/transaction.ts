@@ -9,7 +9,8 @@ import { keyFrom, openWith, type Secrets, sealWith } from '../platform/secrets.t
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { instantIn } from './adapter/model-adapter.ts';
-import { oauthError, replaceResponse } from './errors.ts';
+import { oauthError, replaceResponse, withdrawResponse } from './errors.ts';
+import { send } from './pages/pages.ts';
 import { UnitOfWork, withUnitOfWork } from './unit-of-work.ts';
 
 export interface TransactionContext {
@@ -38,9 +39,13 @@ export function transaction(context: TransactionContext): Middleware {
       await commit(context, ctx, unit);
     } catch (error) {
       const answer = await rotationAnswer(context, unit, error);
+      const page = error instanceof DomainError ? unit.whenRefused?.(error) : undefined;
       if (answer) {
         ctx.status = 200;
         ctx.body = answer;
+      } else if (page) {
+        withdrawResponse(ctx);
+        send(ctx, page);
       } else {
         replaceResponse(ctx, oauthError(error, ctx.get('DPoP') !== ''));
       }

@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Decider, Wish } from '../domain/decider.ts';
 import { streamOf } from '../domain/decider.ts';
+import type { DomainError } from '../domain/errors.ts';
 import type { GrantTerms, IssuedAccessToken } from '../domain/grant.ts';
 import type { StateChange } from '../eventstore/event-store.ts';
 import { type Act, act } from '../eventstore/execute.ts';
+import type { Page } from './pages/pages.ts';
 
 /**
  * Everything one HTTP request wants changed. The protocol engine calls its adapter several times in
@@ -42,6 +44,9 @@ export class UnitOfWork {
 
   /** The person whom the request is about, if it is about one. */
   subject: string | undefined;
+
+  /** What to answer in the response's place when the log refuses; undefined for the usual. */
+  whenRefused: ((error: DomainError) => Page | undefined) | undefined;
 
   /** Records a wish. Wishes for one entity are decided in the order they were recorded. */
   wish<S, W, F>(

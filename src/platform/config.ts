@@ -187,6 +187,13 @@ const fields = {
         ),
       ),
   }),
+  selfRegistration: setting({
+    variable: 'SELF_REGISTRATION',
+    default: 'false',
+    description:
+      'Whether people may make an account for themselves, from the sign-in page or with `prompt=create`.',
+    schema: flag,
+  }),
   keyRotationDays: setting({
     variable: 'KEY_ROTATION_DAYS',
     default: '90',

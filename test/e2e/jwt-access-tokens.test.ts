@@ -143,6 +143,7 @@ describe.each(ENGINES)('JWT access tokens, on %s', (engine) => {
         exp: payload.exp,
         iat: payload.iat,
         auth_time: payload.auth_time,
+        acr: 'urn:muniment:acr:password',
         amr: ['pwd'],
       });
       expect(server.output()).not.toContain('WARNING');

@@ -38,9 +38,30 @@ export interface SignInError {
 export interface SignInModel extends PageModel, ClientModel, FormModel {
   /** Posted `_action` = `cancel` and `csrf`. */
   readonly cancelAction: string;
+  /** Where one without an account makes one; null where nobody may. */
+  readonly registerPath?: string | null;
   /** What was typed before, or login_hint (OpenID Connect Core §3.1.2.1). */
   readonly username?: string;
   readonly error?: SignInError | null;
+}
+
+export type RegisterField = 'username' | 'password' | 'repeated' | 'email';
+
+/** Posts the fields, `csrf`, and `_action` = `register`. */
+export interface RegisterModel extends PageModel, ClientModel, FormModel {
+  /** Where one who has an account signs in. */
+  readonly signInPath: string;
+  readonly username?: string;
+  readonly email?: string;
+  readonly error?: { readonly field?: RegisterField; readonly message: string } | null;
+}
+
+/** Posts `csrf` and `_action` = `continue`. */
+export interface SelectAccountModel extends PageModel, ClientModel, FormModel {
+  /** The signed-in person, as they know themselves. */
+  readonly account: string;
+  /** Where one signs in with another account. */
+  readonly signInPath: string;
 }
 
 export interface ConsentScope {

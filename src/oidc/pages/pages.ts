@@ -15,6 +15,8 @@ import type {
   ErrorModel,
   HomeModel,
   PageModel,
+  RegisterModel,
+  SelectAccountModel,
   SignedOutModel,
   SignInModel,
   SignOutModel,
@@ -43,6 +45,9 @@ export interface PagesOptions {
 export interface Pages {
   /** Status 422 when it shows an error. */
   signIn(model: SignInModel): Page;
+  /** Status 422 when it shows an error. */
+  register(model: RegisterModel): Page;
+  selectAccount(model: SelectAccountModel): Page;
   consent(model: ConsentModel): Page;
   signOut(model: SignOutModel): Page;
   signedOut(model: SignedOutModel): Page;
@@ -67,6 +72,8 @@ const TEMPLATES = [
   'scopes',
   'seal',
   'sign-in',
+  'register',
+  'select-account',
   'consent',
   'sign-out',
   'signed-out',
@@ -126,9 +133,37 @@ export function createPages(options: PagesOptions = {}): Pages {
           ...client,
           action: formTarget(model.action),
           cancelAction: formTarget(model.cancelAction),
+          registerPath: model.registerPath ? formTarget(model.registerPath) : null,
         },
         policyFor(client, model.redirectOrigin),
         model.error ? 422 : undefined,
+      );
+    },
+    register(model) {
+      const client = clientOf(model);
+      return render(
+        'register',
+        {
+          ...model,
+          ...client,
+          action: formTarget(model.action),
+          signInPath: formTarget(model.signInPath),
+        },
+        policyFor(client, model.redirectOrigin),
+        model.error ? 422 : undefined,
+      );
+    },
+    selectAccount(model) {
+      const client = clientOf(model);
+      return render(
+        'select-account',
+        {
+          ...model,
+          ...client,
+          action: formTarget(model.action),
+          signInPath: formTarget(model.signInPath),
+        },
+        policyFor(client, model.redirectOrigin),
       );
     },
     consent(model) {

@@ -49,7 +49,7 @@ describe('what a page is told is text, whatever it holds', () => {
   // Trusted HTML, values of a closed set, names of required scopes, which no page shows, and what is
   // refused rather than escaped.
   const others =
-    /^(?:locale|form|action|cancelAction|redirectOrigin|adminConsole)$|Uri$|scopes\.0\.name$/;
+    /^(?:locale|form|action|cancelAction|signInPath|registerPath|redirectOrigin|adminConsole)$|Uri$|scopes\.0\.name$/;
   const attacks = Object.entries(models).flatMap(([name, model]) =>
     pathsOf({ ...model, ...(name === 'signIn' && { error: { message: '' } }) })
       .filter((path) => !others.test(path))

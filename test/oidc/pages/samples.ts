@@ -5,6 +5,8 @@ import type {
   DeviceDoneModel,
   ErrorModel,
   HomeModel,
+  RegisterModel,
+  SelectAccountModel,
   SignedOutModel,
   SignInModel,
   SignOutModel,
@@ -26,6 +28,27 @@ export const signIn: SignInModel = {
   cancelAction: '/interaction/i1/cancel',
   csrf: 'csrf-value',
   username: 'ada',
+  redirectOrigin: 'https://notes.example',
+};
+
+export const register: RegisterModel = {
+  locale: 'en',
+  ...client,
+  action: '/interaction/i1/register',
+  signInPath: '/interaction/i1/sign-in',
+  csrf: 'csrf-value',
+  username: 'ada',
+  email: 'ada@example.com',
+  redirectOrigin: 'https://notes.example',
+};
+
+export const selectAccount: SelectAccountModel = {
+  locale: 'en',
+  ...client,
+  action: '/interaction/i1',
+  signInPath: '/interaction/i1/sign-in',
+  csrf: 'csrf-value',
+  account: 'Ada Byron',
   redirectOrigin: 'https://notes.example',
 };
 
@@ -116,6 +139,8 @@ export const home: HomeModel = {
 
 export const models = {
   signIn,
+  register,
+  selectAccount,
   consent,
   signOut,
   signedOut,
@@ -136,6 +161,17 @@ export function variants(pages: Pages): [string, Page][] {
       'sign-in, field at fault',
       pages.signIn({ ...signIn, error: { field: 'password', message: 'Enter it.' } }),
     ],
+    ['sign-in, or register', pages.signIn({ ...signIn, registerPath: '/interaction/i1/register' })],
+    ['register', pages.register(register)],
+    [
+      'register, refused',
+      pages.register({ ...bare(register), username: undefined, error: { message: 'Later.' } }),
+    ],
+    [
+      'register, field at fault',
+      pages.register({ ...register, error: { field: 'repeated', message: 'Not the same.' } }),
+    ],
+    ['select-account', pages.selectAccount(selectAccount)],
     ['consent', pages.consent(consent)],
     [
       'consent, bare',
@@ -161,7 +197,9 @@ export function variants(pages: Pages): [string, Page][] {
   ];
 }
 
-function bare<Model extends SignInModel | ConsentModel | DeviceConfirmModel>(model: Model): Model {
+function bare<Model extends SignInModel | RegisterModel | ConsentModel | DeviceConfirmModel>(
+  model: Model,
+): Model {
   const none = { clientLogoUri: null, clientUri: null, policyUri: null, tosUri: null };
   return { ...model, ...none, redirectOrigin: null };
 }
