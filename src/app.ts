@@ -224,6 +224,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
       selfRegistration: config.selfRegistration,
+      requireDpopNonce: config.requireDpopNonce,
       outbound: call,
       trustProxy: config.trustProxy,
       mutualTls: { proxy: certificateProxy(config), origin: mtlsOrigin(config) },

@@ -1,8 +1,12 @@
 import type { ClientProfile, ClientRegistration } from './client.ts';
 import type { Rule } from './client-rules.ts';
+import type { SigningAlgorithm } from './signing-key.ts';
 
 /** Seconds: FAPI 2.0 Security Profile §5.3.2.1. */
 const LONGEST_CODE = 60;
+
+/** FAPI 2.0 Security Profile §5.4.1: of what is signed by either side. */
+const FAPI_ALGORITHMS: readonly unknown[] = ['PS256', 'ES256', 'EdDSA', 'Ed25519'];
 
 const WITH_KEYS = ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'];
 
@@ -69,8 +73,38 @@ export const PROFILES: Readonly<Record<ClientProfile, readonly Rule[]>> = {
       message: 'FAPI 2.0 refresh tokens are not rotated (§5.3.2.1)',
       holds: (it) => it.tokenPolicy.refreshTokenUsage === 'reuse',
     },
+    {
+      field: 'tokenPolicy.accessTokenSigningAlg',
+      message: 'FAPI 2.0 signs with PS256, ES256 or EdDSA (§5.4.1)',
+      holds: (it) => isFitting(it.tokenPolicy.accessTokenSigningAlg),
+    },
+    {
+      field: 'responseProtection',
+      message: 'FAPI 2.0 signs with PS256, ES256 or EdDSA (§5.4.1)',
+      holds: (it) =>
+        Object.values(it.responseProtection).every(({ signingAlg }) => isFitting(signingAlg)),
+    },
   ],
 };
+
+/** Whether a JWT from or for a client of a profile may be signed so. */
+export function mayBeSignedWith(profile: ClientProfile, alg: unknown): boolean {
+  return profile !== 'fapi2' || FAPI_ALGORITHMS.includes(alg);
+}
+
+/** Those of the kept algorithms that may sign for a client of a profile; all, where none of them may. */
+export function signingAlgorithmsFor(
+  profile: ClientProfile,
+  kept: readonly SigningAlgorithm[],
+): readonly SigningAlgorithm[] {
+  const fitting = kept.filter((alg) => mayBeSignedWith(profile, alg));
+  return fitting.length > 0 ? fitting : kept;
+}
+
+/** What is not said takes one that fits. */
+function isFitting(alg: SigningAlgorithm | null): boolean {
+  return alg === null || mayBeSignedWith('fapi2', alg);
+}
 
 function isInteractive(it: ClientRegistration): boolean {
   return it.permissions.responseTypes.length > 0;

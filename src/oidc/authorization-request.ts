@@ -4,6 +4,7 @@ import type { Catalogue } from '../projections/catalogue.ts';
 import { ACR_VALUES } from './acr.ts';
 import { policyOf } from './clients.ts';
 import { OF_THE_SIGN_IN } from './grant-loader.ts';
+import { assertRequestOfProfile } from './profiles.ts';
 
 /** What may be asked for at the authorization endpoint, and in which forms. */
 export function authorizationRequestFeatures(options: {
@@ -27,6 +28,8 @@ const BY_THE_BACK_CHANNEL = ['exp', 'iat', 'nbf', 'jti'];
 async function assertRequestObject(
   { oidc }: KoaContextWithOIDC,
   claims: Readonly<Record<string, unknown>>,
+  header: Readonly<Record<string, unknown>>,
+  client: Client,
 ): Promise<void> {
   const { resource } = claims;
   // It would pass by the check of the scopes, which is made for each resource.
@@ -36,6 +39,7 @@ async function assertRequestObject(
   const required = oidc.route === 'backchannel_authentication' ? BY_THE_BACK_CHANNEL : [];
   const missing = required.find((claim) => claims[claim] === undefined);
   if (missing) throw new errors.InvalidRequestObject(`the claim ${missing} is missing`);
+  assertRequestOfProfile(client, claims, header);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import type { Client } from 'oidc-provider';
+import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { digest, equals, randomToken } from '../platform/secrets.ts';
 import type { ClientRow, ClientSecretRow } from '../projections/clients.ts';
@@ -99,7 +100,10 @@ export function clientMetadata(
     dpop_bound_access_tokens: row.requirements.dpop,
     tls_client_certificate_bound_access_tokens: row.requirements.certificateBoundTokens,
     ...certificateName(row),
-    ...responseMetadata(row.response_protection, signingAlgorithms),
+    ...responseMetadata(
+      row.response_protection,
+      signingAlgorithmsFor(row.profile, signingAlgorithms),
+    ),
     [POLICY]: policy,
   });
 }

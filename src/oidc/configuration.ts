@@ -22,6 +22,7 @@ import { type MutualTls, mutualTls } from './mutual-tls.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { LOCALES, negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
+import { assertClientAssertion, fapi } from './profiles.ts';
 import { prompts, promptValues } from './prompts.ts';
 import { refreshTokenTtl, rotateRefreshToken } from './refresh-tokens.ts';
 import { defaultResource, resourceServer } from './resources.ts';
@@ -44,6 +45,8 @@ export interface ConfigurationContext {
   readonly selfRegistration: boolean;
   /** Calls addresses that clients name. */
   readonly outbound: Outbound;
+  /** Whether all proofs of possession have a nonce, or only those of clients that are required to. */
+  readonly requireDpopNonce: boolean;
   readonly mutualTls: MutualTls;
   /** What changes at run time: a change makes a new provider. */
   readonly catalogue: Catalogue;
@@ -137,6 +140,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       long: { signed: true, httpOnly: true, sameSite: 'lax', path: '/' },
       short: { signed: true, httpOnly: true, sameSite: 'lax' },
     },
+    assertJwtClientAuthClaimsAndHeader: assertClientAssertion,
     pkce: { required: (_ctx, client) => policyOf(client).requirements.pkce },
     rotateRefreshToken,
     ttl: {
@@ -184,7 +188,14 @@ export function configuration(context: ConfigurationContext): Configuration {
       userinfo: { enabled: true },
       jwtUserinfo: { enabled: true },
       encryption: { enabled: true },
-      dPoP: { enabled: true },
+      dPoP: {
+        enabled: true,
+        nonceSecret: Buffer.from(secrets.keyedDigest('dpop', 'nonces'), 'hex'),
+        requireNonce: ({ oidc }) =>
+          context.requireDpopNonce ||
+          (oidc.client !== undefined && policyOf(oidc.client).requirements.dpopNonce),
+      },
+      fapi,
       mTLS: tls.feature,
       resourceIndicators: {
         enabled: true,

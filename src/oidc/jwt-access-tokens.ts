@@ -1,6 +1,7 @@
 import { createLocalJWKSet, type JWK, jwtVerify } from 'jose';
 import type Provider from 'oidc-provider';
 import type { AccessToken, Configuration } from 'oidc-provider';
+import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
 import { grant } from '../domain/grant.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { clientToken } from '../domain/token.ts';
@@ -73,9 +74,11 @@ export function makeJwtsByPolicy(
     get(this: AccessToken) {
       const named = Reflect.get(inherited, 'resourceServer', this);
       if (named || !this.client) return named;
-      const { accessTokenFormat, accessTokenSigningAlg } = policyOf(this.client).tokenPolicy;
+      const { profile, tokenPolicy } = policyOf(this.client);
+      const { accessTokenFormat, accessTokenSigningAlg } = tokenPolicy;
       if (accessTokenFormat !== 'jwt') return undefined;
-      const jwt = signedWith(signingAlgorithms, accessTokenSigningAlg);
+      const fitting = signingAlgorithmsFor(profile, signingAlgorithms);
+      const jwt = signedWith(fitting, accessTokenSigningAlg);
       return new provider.ResourceServer(provider.issuer, { scope: '', accessTokenFormat, jwt });
     },
     set(this: AccessToken, server: unknown) {

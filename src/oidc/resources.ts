@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose';
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { errors } from 'oidc-provider';
+import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownScope } from '../projections/protocol-reads.ts';
@@ -69,7 +70,7 @@ export function resourceServer(
         .join(' '),
       accessTokenFormat: format === 'jwt' ? 'jwt' : 'opaque',
       jwt: signedWith(
-        signingAlgorithms,
+        signingAlgorithmsFor(policyOf(client).profile, signingAlgorithms),
         row?.token_policy.accessTokenSigningAlg,
         accessTokenSigningAlg,
       ),

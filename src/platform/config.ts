@@ -172,6 +172,13 @@ const fields = {
       'Whether every client has to push its authorization requests (RFC 9126), and not only those of which it is required.',
     schema: flag,
   }),
+  requireDpopNonce: setting({
+    variable: 'REQUIRE_DPOP_NONCE',
+    default: 'false',
+    description:
+      'Whether every DPoP proof has to carry a nonce of the server’s (RFC 9449 §8), and not only those of clients of which it is required.',
+    schema: flag,
+  }),
   signingAlgorithms: setting({
     variable: 'SIGNING_ALGORITHMS',
     default: 'RS256,ES256',

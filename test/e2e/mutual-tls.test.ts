@@ -1,7 +1,4 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as oidc from 'openid-client';
 import {
@@ -10,9 +7,9 @@ import {
 } from '../../src/commands/clients.ts';
 import type { Person } from '../support/admin.ts';
 import { type Certificate, makeCertificate } from '../support/certificates.ts';
-import { ClientApp, newBrowser, post } from '../support/client-app.ts';
-import { ENGINES, freePort, startTestServer, type TestServer } from '../support/server.ts';
-import { tlsFetch } from '../support/tls-fetch.ts';
+import { newBrowser, post } from '../support/client-app.ts';
+import { type MutualTlsServer, startMutualTlsServer } from '../support/mutual-tls.ts';
+import { ENGINES, type TestServer } from '../support/server.ts';
 
 const SUBJECT = [
   ['C', 'DE'],
@@ -27,7 +24,6 @@ const NAMES = {
   email: 'shop@mail.example',
 };
 
-const serverCa = makeCertificate({ subject: [['CN', 'authority of servers']], isAuthority: true });
 const clientCa = makeCertificate({ subject: [['CN', 'authority of clients']], isAuthority: true });
 const otherCa = makeCertificate({ subject: [['CN', 'authority of clients']], isAuthority: true });
 const trusted = makeCertificate({ ...NAMES, issuer: clientCa });
@@ -50,75 +46,43 @@ const refused = { error: 'invalid_client' };
 
 describe.each(ENGINES)('mutual TLS, on %s', (engine) => {
   let server: TestServer;
+  let tls: MutualTlsServer;
   let person: Person;
-  let folder: string;
-  let origin: string;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'muniment-mtls-'));
-    const own = makeCertificate({ dns: 'localhost', issuer: serverCa });
-    const files = { 'cert.pem': own.cert, 'key.pem': own.key, 'ca.pem': clientCa.cert };
-    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-    const port = await freePort();
-    origin = `https://localhost:${port}`;
-    server = await startTestServer({
+    tls = await startMutualTlsServer({
       engine,
+      authority: clientCa,
       env: {
-        MTLS_PORT: String(port),
-        MTLS_CERT_FILE: join(folder, 'cert.pem'),
-        MTLS_KEY_FILE: join(folder, 'key.pem'),
-        MTLS_CA_FILE: join(folder, 'ca.pem'),
         TRUST_PROXY: 'true',
         CLIENT_CERT_HEADER: 'Client-Cert',
         CLIENT_CERT_VERIFY_HEADER: 'Client-Verify',
         CLIENT_CERT_PROXIES: '127.0.0.1',
       },
     });
+    server = tls.server;
     person = await server.admin.person();
   });
-  afterAll(async () => {
-    await server?.stop();
-    await rm(folder, { recursive: true });
-  });
-
-  /** openid-client, which takes the addresses for mutual TLS from discovery. */
-  async function connect(
-    clientId: string,
-    certificate?: Certificate,
-    authentication = oidc.TlsClientAuth(),
-  ): Promise<ClientApp> {
-    const app = await ClientApp.connect(
-      server,
-      { clientId, secret: '' },
-      { authentication, metadata: { use_mtls_endpoint_aliases: true } },
-    );
-    const overTls = tlsFetch(serverCa.cert, certificate);
-    app.config[oidc.customFetch] = (url, init) =>
-      url.startsWith('https:')
-        ? overTls(url, init as RequestInit)
-        : server.node.fetch(url, init as RequestInit);
-    return app;
-  }
+  afterAll(() => tls?.stop());
 
   const registered = (input: Partial<ClientRegistrationInput>) => server.admin.client(input);
 
   const grant = async (clientId: string, certificate?: Certificate) =>
-    oidc.clientCredentialsGrant((await connect(clientId, certificate)).config);
+    oidc.clientCredentialsGrant((await tls.connect(clientId, certificate)).config);
 
   test('has addresses of its own, which discovery tells, and no pages', async () => {
-    const { config } = await connect((await registered(byName)).clientId);
+    const { config } = await tls.connect((await registered(byName)).clientId);
     const metadata = config.serverMetadata();
     expect(metadata.token_endpoint_auth_methods_supported).toEqual(
       expect.arrayContaining(['tls_client_auth', 'self_signed_tls_client_auth']),
     );
     expect(metadata.mtls_endpoint_aliases).toMatchObject({
-      token_endpoint: `${origin}/connect/token`,
-      userinfo_endpoint: `${origin}/connect/userinfo`,
-      pushed_authorization_request_endpoint: `${origin}/connect/par`,
+      token_endpoint: `${tls.origin}/connect/token`,
+      userinfo_endpoint: `${tls.origin}/connect/userinfo`,
+      pushed_authorization_request_endpoint: `${tls.origin}/connect/par`,
     });
-    const overTls = tlsFetch(serverCa.cert);
     for (const path of ['/', '/connect/authorize', '/.well-known/openid-configuration']) {
-      expect((await overTls(origin + path)).status).toBe(404);
+      expect((await tls.overTls()(tls.origin + path)).status).toBe(404);
     }
   });
 
@@ -150,7 +114,7 @@ describe.each(ENGINES)('mutual TLS, on %s', (engine) => {
 
   describe('binds tokens', () => {
     test('to the certificate, as introspection tells', async () => {
-      const app = await connect((await registered(byName)).clientId, trusted);
+      const app = await tls.connect((await registered(byName)).clientId, trusted);
       const { access_token: token } = await oidc.clientCredentialsGrant(app.config);
       const thumbprint = createHash('sha256').update(new X509Certificate(trusted.cert).raw);
       expect(await oidc.tokenIntrospection(app.config, token)).toMatchObject({
@@ -164,13 +128,13 @@ describe.each(ENGINES)('mutual TLS, on %s', (engine) => {
         clientType: 'public',
         requirements: { certificateBoundTokens: true },
       });
-      const app = await connect(clientId, trusted, oidc.None());
+      const app = await tls.connect(clientId, trusted, oidc.None());
       const { tokens } = await app.signIn(newBrowser(server), person);
       const claims = await oidc.fetchUserInfo(app.config, tokens.access_token, person.sub);
       expect(claims.sub).toBe(person.sub);
 
       for (const certificate of [another, undefined]) {
-        const thief = await connect(clientId, certificate, oidc.None());
+        const thief = await tls.connect(clientId, certificate, oidc.None());
         await expect(
           oidc.fetchUserInfo(thief.config, tokens.access_token, person.sub),
         ).rejects.toMatchObject({ status: 401 });
@@ -235,7 +199,7 @@ describe.each(ENGINES)('mutual TLS, on %s', (engine) => {
 
     test('believes no such header of a connection that is not the proxy’s', async () => {
       const { clientId } = await registered(byName);
-      const answer = await tlsFetch(serverCa.cert)(`${origin}/connect/token`, {
+      const answer = await tls.overTls()(`${tls.origin}/connect/token`, {
         method: 'POST',
         body: new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId }),
         headers: { 'client-cert': pem(trusted), 'client-verify': 'SUCCESS' },

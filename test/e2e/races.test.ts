@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { digest } from '../../src/platform/secrets.ts';
 import { type Person, REDIRECT_URI } from '../support/admin.ts';
 import { type Answer, ClientApp, newBrowser, post } from '../support/client-app.ts';
+import { dpopProof } from '../support/dpop.ts';
 import { ENGINES, startTestServer, type TestNode, type TestServer } from '../support/server.ts';
 
 const TIMES = 20;
@@ -145,9 +146,8 @@ describe.each(scenes)('at the same moment, on $engine with $nodes node(s)', ({ e
   });
 
   test('one DPoP proof is good for one request', async () => {
-    const { publicKey, privateKey } = await generateKeyPair('ES256');
     const registered = await server.admin.client();
-    const proof = await dpopProof(privateKey, publicKey, `${server.issuer}/connect/token`);
+    const proof = await dpopProof(await generateKeyPair('ES256'), `${server.issuer}/connect/token`);
     const answers = await atOnce((node) =>
       post(
         server,
@@ -211,12 +211,4 @@ function refusals(answers: readonly Answer[]): [number, unknown][] {
 
 function count(all: readonly string[], one: string): number {
   return all.filter((each) => each === one).length;
-}
-
-/** RFC 9449 §4.2. */
-async function dpopProof(privateKey: CryptoKey, publicKey: CryptoKey, htu: string) {
-  return new SignJWT({ htm: 'POST', htu, jti: oidc.randomState() })
-    .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(publicKey) })
-    .setIssuedAt()
-    .sign(privateKey);
 }
