@@ -8,6 +8,7 @@ import {
   orNull,
   prose,
   redirectUri,
+  resourceIdentifier,
   scopeToken,
   webUri,
 } from './fields.ts';
@@ -121,6 +122,13 @@ export const properties = z
   .refine((all) => Object.keys(all).length <= 50, 'must not have more than 50 entries');
 
 export const consentType = z.enum(['explicit', 'implicit', 'external', 'systematic']);
+
+export const tokenExchange = z.object({
+  impersonation: optional(z.boolean(), true),
+  delegation: optional(z.boolean(), true),
+  resources: optional(list(z.union([z.literal('*'), resourceIdentifier])), ['*']),
+  once: optional(z.boolean(), false),
+});
 
 export const consentLifetime = seconds(MINUTE, 4_000 * DAY);
 

@@ -21,6 +21,7 @@ import {
   properties,
   requirements,
   subjectType,
+  tokenExchange,
   tokenPolicy,
   uris,
 } from './client-fields.ts';
@@ -53,6 +54,7 @@ const registrationInput = z.object({
   permissions: orNull(permissions),
   requirements: optional(requirements, requirements.parse({})),
   tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
+  tokenExchange: optional(tokenExchange, tokenExchange.parse({})),
   responseProtection: optional(responseProtection, responseProtection.parse({})),
   jwks,
   jwksUri: orNull(webUri),
@@ -250,6 +252,11 @@ export const changeClientConsentType = wish(
 export const changeClientConsentLifetime = wish(
   z.object({ ...target, consentLifetime }),
   ({ consentLifetime }) => ({ type: 'ChangeClientConsentLifetime', data: { consentLifetime } }),
+);
+
+export const changeClientTokenExchangePolicy = wish(
+  z.object({ ...target, tokenExchange }),
+  ({ tokenExchange }) => ({ type: 'ChangeClientTokenExchangePolicy', data: { tokenExchange } }),
 );
 
 export const changeClientTokenPolicy = wish(

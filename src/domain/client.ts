@@ -72,6 +72,18 @@ export interface ClientTokenPolicy {
   readonly refreshTokenAbsoluteLifetime: number | null;
 }
 
+/** How far a client may exchange tokens (RFC 8693), if it is permitted the grant type. */
+export interface ClientTokenExchangePolicy {
+  /** Without an actor token: the new token names nobody who acts. */
+  readonly impersonation: boolean;
+  /** With an actor token, whose holder the new token names. */
+  readonly delegation: boolean;
+  /** Resources that the new token may be for; `*` for all. */
+  readonly resources: readonly string[];
+  /** It exchanges a subject token once only. */
+  readonly once: boolean;
+}
+
 /** What a relying party is told of the end of a session. */
 export interface ClientLogout {
   /** OpenID Connect Back-Channel Logout §2.2. */
@@ -134,6 +146,7 @@ export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly permissions: ClientPermissions;
   readonly requirements: ClientRequirements;
   readonly tokenPolicy: ClientTokenPolicy;
+  readonly tokenExchange: ClientTokenExchangePolicy;
   readonly responseProtection: ClientResponseProtection;
   readonly subjectType: SubjectType;
   readonly logout: ClientLogout;
@@ -155,6 +168,7 @@ export type ClientFacts = {
   ClientConsentTypeChanged: { readonly consentType: ConsentType };
   ClientConsentLifetimeChanged: { readonly consentLifetime: number | null };
   ClientTokenPolicyChanged: { readonly tokenPolicy: ClientTokenPolicy };
+  ClientTokenExchangePolicyChanged: Pick<ClientRegistration, 'tokenExchange'>;
   ClientResponseProtectionChanged: Pick<ClientRegistration, 'responseProtection'>;
   ClientAuthenticationMethodChanged: { readonly authenticationMethod: ClientAuthenticationMethod };
   ClientCertificateSubjectChanged: Pick<ClientRegistration, 'certificateSubject'>;
@@ -182,6 +196,7 @@ export type ClientWishes = {
   ChangeClientConsentType: ClientFacts['ClientConsentTypeChanged'];
   ChangeClientConsentLifetime: ClientFacts['ClientConsentLifetimeChanged'];
   ChangeClientTokenPolicy: ClientFacts['ClientTokenPolicyChanged'];
+  ChangeClientTokenExchangePolicy: ClientFacts['ClientTokenExchangePolicyChanged'];
   ChangeClientResponseProtection: ClientFacts['ClientResponseProtectionChanged'];
   ChangeClientAuthenticationMethod: ClientFacts['ClientAuthenticationMethodChanged'];
   ChangeClientCertificateSubject: ClientFacts['ClientCertificateSubjectChanged'];
@@ -231,6 +246,7 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ClientConsentTypeChanged: amend,
     ClientConsentLifetimeChanged: amend,
     ClientTokenPolicyChanged: amend,
+    ClientTokenExchangePolicyChanged: amend,
     ClientResponseProtectionChanged: amend,
     ClientAuthenticationMethodChanged: amend,
     ClientCertificateSubjectChanged: amend,
@@ -281,6 +297,8 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientConsentType: (wish, state) => change('ClientConsentTypeChanged', wish, state),
     ChangeClientConsentLifetime: (wish, state) =>
       change('ClientConsentLifetimeChanged', wish, state),
+    ChangeClientTokenExchangePolicy: (wish, state) =>
+      change('ClientTokenExchangePolicyChanged', wish, state),
     ChangeClientTokenPolicy: (wish, state) => change('ClientTokenPolicyChanged', wish, state),
     ChangeClientResponseProtection: (wish, state) =>
       change('ClientResponseProtectionChanged', wish, state),

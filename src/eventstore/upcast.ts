@@ -24,6 +24,7 @@ const ADDED: Readonly<Record<string, Fields>> = {
   ClientRegistered: {
     description: '',
     consentLifetime: null,
+    tokenExchange: { impersonation: true, delegation: true, resources: ['*'], once: false },
     certificateSubject: null,
     profile: 'none',
     permissions: { endpoints: ['*'], authorizationDetailTypes: [] },

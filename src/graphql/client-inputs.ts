@@ -13,6 +13,7 @@ import {
   ClientLogoutInput,
   ClientPermissionsInput,
   ClientRequirementsInput,
+  ClientTokenExchangePolicyInput,
   ClientTokenPolicyInput,
 } from './client-part-inputs.ts';
 import { ClientResponseProtectionInput } from './client-responses.ts';
@@ -100,6 +101,12 @@ export class ClientRegisterInput extends IdempotentInput {
     description: 'How its tokens are made; the server’s defaults when absent.',
   })
   readonly tokenPolicy?: ClientTokenPolicyInput | null;
+
+  @Field(() => ClientTokenExchangePolicyInput, {
+    nullable: true,
+    description: 'How far it may exchange tokens, if it is permitted to; no limits when absent.',
+  })
+  readonly tokenExchange?: ClientTokenExchangePolicyInput | null;
 
   @Field(() => ClientResponseProtectionInput, {
     nullable: true,
@@ -221,6 +228,14 @@ export class ClientConsentLifetimeChangeInput extends ClientInput {
     description: 'Seconds after which they are asked anew: 60 s to 4000 days; null for never.',
   })
   readonly consentLifetime?: number | null;
+}
+
+@InputType({ description: 'New limits on the tokens that a client exchanges.' })
+export class ClientTokenExchangePolicyChangeInput extends ClientInput {
+  @Field(() => ClientTokenExchangePolicyInput, {
+    description: 'How far it may exchange tokens from now on.',
+  })
+  readonly tokenExchange!: ClientTokenExchangePolicyInput;
 }
 
 @InputType({ description: 'A new token policy of a client.' })

@@ -162,6 +162,17 @@ export class ClientMutations {
   }
 
   @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, { description: 'Changes how far a client may exchange tokens.' })
+  clientTokenExchangePolicyChange(
+    @Arg('input', () => inputs.ClientTokenExchangePolicyChangeInput, theInput)
+    input: inputs.ClientTokenExchangePolicyChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    const command = commands.changeClientTokenExchangePolicy;
+    return change(context, 'clientTokenExchangePolicyChange', input, command);
+  }
+
+  @Requires('clients', 'write')
   @Mutation(() => ClientPayload, { description: 'Changes how a client’s tokens are made.' })
   clientTokenPolicyChange(
     @Arg('input', () => inputs.ClientTokenPolicyChangeInput, theInput)

@@ -34,6 +34,30 @@ export class ClientPermissionsInput {
   readonly authorizationDetailTypes?: string[] | null;
 }
 
+@InputType({ description: 'How far a client may exchange tokens (RFC 8693).' })
+export class ClientTokenExchangePolicyInput {
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Without an actor token; true when absent.',
+  })
+  readonly impersonation?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'With an actor token; true when absent.' })
+  readonly delegation?: boolean | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'The resources that the new token may be for; *, for all, when absent.',
+  })
+  readonly resources?: string[] | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Exchange a subject token once only; false when absent.',
+  })
+  readonly once?: boolean | null;
+}
+
 @InputType({ description: 'What a client must do.' })
 export class ClientRequirementsInput {
   @Field(() => Boolean, {

@@ -110,6 +110,23 @@ export class ClientTokenPolicy {
   readonly refreshTokenAbsoluteLifetime!: number | null;
 }
 
+@ObjectType({ description: 'How far a client may exchange tokens (RFC 8693).' })
+export class ClientTokenExchangePolicy {
+  @Field(() => Boolean, { description: 'Without an actor token: nobody is said to act.' })
+  readonly impersonation!: boolean;
+
+  @Field(() => Boolean, { description: 'With an actor token: the new token says who acts.' })
+  readonly delegation!: boolean;
+
+  @Field(() => [String], {
+    description: 'The resources that the new token may be for; * stands for all.',
+  })
+  readonly resources!: string[];
+
+  @Field(() => Boolean, { description: 'Whether it exchanges a subject token once only.' })
+  readonly once!: boolean;
+}
+
 @ObjectType({ description: 'A secret of a client. Its value was shown once, when it was made.' })
 export class ClientSecret {
   @Field(() => String, { name: 'secretId', description: 'Tells it from the client’s others.' })

@@ -36,6 +36,7 @@ import {
   ClientPermissions,
   ClientRequirements,
   ClientSecret,
+  ClientTokenExchangePolicy,
   ClientTokenPolicy,
 } from './client-parts.ts';
 import { ClientResponseProtection } from './client-responses.ts';
@@ -144,6 +145,12 @@ export class Client extends Node {
 
   @Field(() => ClientTokenPolicy, { name: 'tokenPolicy', description: 'How its tokens are made.' })
   readonly token_policy!: ClientTokenPolicy;
+
+  @Field(() => ClientTokenExchangePolicy, {
+    name: 'tokenExchange',
+    description: 'How far it may exchange tokens, if it is permitted to.',
+  })
+  readonly token_exchange!: ClientTokenExchangePolicy;
 
   @Field(() => ClientResponseProtection, {
     name: 'responseProtection',

@@ -39,6 +39,7 @@ export interface ClientPolicy {
   readonly scopes: readonly string[];
   readonly requirements: ClientRow['requirements'];
   readonly tokenPolicy: ClientRow['token_policy'];
+  readonly tokenExchange: ClientRow['token_exchange'];
   readonly logout: ClientRow['logout'];
   readonly allowedOrigins: readonly string[];
 }
@@ -71,6 +72,7 @@ export function clientMetadata(
     scopes: row.permissions.scopes,
     requirements: row.requirements,
     tokenPolicy: row.token_policy,
+    tokenExchange: row.token_exchange,
     logout: row.logout,
     allowedOrigins: row.allowed_origins,
   };

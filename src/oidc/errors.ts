@@ -4,6 +4,7 @@ import { LogUnavailable } from '../eventstore/event-store.ts';
 import { DEVICE_POLL, USER_CODE } from './adapter/device-code.ts';
 import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
 import { ASSERTION_USE } from './grants/jwt-bearer.ts';
+import { EXCHANGE_USE } from './grants/token-exchange.ts';
 
 /** An OAuth error response (RFC 6749 §5.2) with its HTTP status. */
 export interface OAuthError {
@@ -44,6 +45,9 @@ export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
       }
       if (error.detail.model === ASSERTION_USE) {
         return invalid('invalid_grant', 'the assertion was used before');
+      }
+      if (error.detail.model === EXCHANGE_USE) {
+        return invalid('invalid_request', 'this client has exchanged the subject token before');
       }
       if (error.detail.model === DEVICE_POLL) {
         return invalid('slow_down', 'the device polls faster than it was told to');

@@ -28,6 +28,7 @@ export interface ClientRow {
   readonly permissions: ClientRegistration['permissions'];
   readonly requirements: ClientRegistration['requirements'];
   readonly token_policy: ClientRegistration['tokenPolicy'];
+  readonly token_exchange: ClientRegistration['tokenExchange'];
   readonly response_protection: ClientRegistration['responseProtection'];
   readonly jwks: ClientRegistration['jwks'];
   readonly jwks_uri: string | null;
@@ -65,6 +66,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     permissions: 'jsonb not null',
     requirements: 'jsonb not null',
     token_policy: 'jsonb not null',
+    token_exchange: 'jsonb not null',
     response_protection: 'jsonb not null',
     jwks: 'jsonb',
     jwks_uri: 'text',
@@ -98,6 +100,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientConsentTypeChanged: amend,
     ClientConsentLifetimeChanged: amend,
     ClientTokenPolicyChanged: amend,
+    ClientTokenExchangePolicyChanged: amend,
     ClientResponseProtectionChanged: amend,
     ClientAuthenticationMethodChanged: amend,
     ClientCertificateSubjectChanged: amend,
@@ -232,6 +235,7 @@ const columnOf = {
   permissions: 'permissions',
   requirements: 'requirements',
   tokenPolicy: 'token_policy',
+  tokenExchange: 'token_exchange',
   responseProtection: 'response_protection',
   jwks: 'jwks',
   jwksUri: 'jwks_uri',

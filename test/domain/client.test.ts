@@ -48,6 +48,7 @@ const web: ClientRegistration = {
     scopes: ['openid'],
   },
   requirements,
+  tokenExchange: { impersonation: true, delegation: true, resources: ['*'], once: false },
   tokenPolicy: {
     accessTokenFormat: 'reference',
     accessTokenSigningAlg: null,
@@ -407,6 +408,9 @@ describe.each([
   change('ChangeClientConsentLifetime', 'ClientConsentLifetimeChanged', { consentLifetime: 3600 }),
   change('ChangeClientTokenPolicy', 'ClientTokenPolicyChanged', {
     tokenPolicy: { ...web.tokenPolicy, accessTokenLifetime: 60 },
+  }),
+  change('ChangeClientTokenExchangePolicy', 'ClientTokenExchangePolicyChanged', {
+    tokenExchange: { ...web.tokenExchange, once: true },
   }),
   change('ChangeClientAuthenticationMethod', 'ClientAuthenticationMethodChanged', {
     authenticationMethod: 'client_secret_post',

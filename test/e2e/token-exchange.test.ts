@@ -5,6 +5,7 @@ import { defineApiResource } from '../../src/commands/api-resources.ts';
 import {
   type ClientRegistrationInput,
   changeClientPermissions,
+  changeClientTokenExchangePolicy,
   disableClient,
   enableClient,
 } from '../../src/commands/clients.ts';
@@ -104,6 +105,11 @@ describe.each(ENGINES)('token exchange, on %s', (engine) => {
         type === 'AccessTokenIssued' && 'digest' in data && data.digest === digest(token),
     );
 
+  const actorToken = async (app: ClientApp) => ({
+    actor_token: (await oidc.clientCredentialsGrant(app.config)).access_token,
+    actor_token_type: ACCESS_TOKEN,
+  });
+
   describe('impersonation', () => {
     test('gives an API a token of its own to act for the person with', async () => {
       const subject = await subjectToken();
@@ -169,7 +175,10 @@ describe.each(ENGINES)('token exchange, on %s', (engine) => {
         scope: 'openid bills:read all:read',
         resource: BILLS,
       });
-      const { access_token } = await exchange(own, tokens.access_token, { scope: 'all:read' });
+      const { access_token } = await exchange(own, tokens.access_token, {
+        scope: 'all:read',
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      });
       expect(decodeJwt(access_token)).toMatchObject({ aud: BILLS, scope: 'all:read' });
 
       const { tokens: plain } = await own.signIn(newBrowser(server), person, {
@@ -183,11 +192,6 @@ describe.each(ENGINES)('token exchange, on %s', (engine) => {
   });
 
   describe('delegation', () => {
-    const actorToken = async (app: ClientApp) => ({
-      actor_token: (await oidc.clientCredentialsGrant(app.config)).access_token,
-      actor_token_type: ACCESS_TOKEN,
-    });
-
     test('says who acts, and who acted before', async () => {
       const first = await exchange(orders, await subjectToken(), await actorToken(orders));
       const act = { sub: orders.registered.clientId };
@@ -207,6 +211,26 @@ describe.each(ENGINES)('token exchange, on %s', (engine) => {
       });
     });
 
+    test('says which person acts, by means of the client', async () => {
+      const desk = await connect({
+        permissions: {
+          grantTypes: ['authorization_code', TOKEN_EXCHANGE],
+          responseTypes: ['code'],
+          scopes: ['openid', 'orders:read'],
+        },
+      });
+      const clerk = await server.admin.person();
+      const { tokens } = await desk.signIn(newBrowser(server), clerk, { scope: 'openid' });
+      const { access_token } = await exchange(desk, await subjectToken(), {
+        actor_token: tokens.access_token,
+        actor_token_type: ACCESS_TOKEN,
+      });
+      expect(await told(access_token)).toMatchObject({
+        sub: person.sub,
+        act: { sub: clerk.sub, client_id: desk.registered.clientId },
+      });
+    });
+
     test('is refused with a token that is not of the client itself', async () => {
       const subject = await subjectToken();
       const foreign: Parameters[] = [
@@ -221,6 +245,50 @@ describe.each(ENGINES)('token exchange, on %s', (engine) => {
           error: 'invalid_request',
         });
       }
+    });
+  });
+
+  describe('of one client, by its policy,', () => {
+    const limited = async (policy: NonNullable<ClientRegistrationInput['tokenExchange']>) => {
+      const app = await connect(api(['orders:read', 'all:read']));
+      const { clientId } = app.registered;
+      await server.admin.run(changeClientTokenExchangePolicy, { clientId, tokenExchange: policy });
+      return app;
+    };
+
+    test('is delegation alone, or impersonation alone', async () => {
+      const [delegates, impersonates] = [
+        await limited({ impersonation: false }),
+        await limited({ delegation: false }),
+      ];
+      const subject = await subjectToken();
+      await expect(exchange(delegates, subject)).rejects.toMatchObject({
+        error: 'invalid_request',
+        error_description: 'impersonation is not allowed for this client',
+      });
+      await exchange(delegates, subject, await actorToken(delegates));
+      await exchange(impersonates, subject);
+      await expect(
+        exchange(impersonates, subject, await actorToken(impersonates)),
+      ).rejects.toMatchObject({ error_description: 'delegation is not allowed for this client' });
+    });
+
+    test('is for the resources named, and no other', async () => {
+      const app = await limited({ resources: [BILLS] });
+      const subject = await subjectToken('openid all:read', ORDERS);
+      await expect(exchange(app, subject)).rejects.toMatchObject({ error: 'invalid_target' });
+    });
+
+    test('is done once for each subject token, by one of twenty at once', async () => {
+      const app = await limited({ once: true });
+      const subject = await subjectToken();
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 20 }, () => exchange(app, subject)),
+      );
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await expect(exchange(app, subject)).rejects.toMatchObject({ error: 'invalid_request' });
+      await exchange(app, await subjectToken());
+      await exchange(orders, subject);
     });
   });
 

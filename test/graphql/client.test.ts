@@ -225,6 +225,12 @@ describe('each wish has its mutation', () => {
       'tokenPolicy { accessTokenFormat refreshTokenLifetime }',
       { tokenPolicy: { accessTokenFormat: 'JWT', refreshTokenLifetime: 3600 } },
     ],
+    [
+      'clientTokenExchangePolicyChange',
+      { tokenExchange: { impersonation: false, once: true } },
+      'tokenExchange { impersonation delegation resources once }',
+      { tokenExchange: { impersonation: false, delegation: true, resources: ['*'], once: true } },
+    ],
     ['clientKeysChange', { jwks: { keys: [KEY] } }, 'jwks', { jwks: { keys: [KEY] } }],
     [
       'clientCertificateSubjectChange',

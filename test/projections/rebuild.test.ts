@@ -75,6 +75,7 @@ async function register(clientId: string) {
       dpopNonce: false,
       certificateBoundTokens: false,
     },
+    tokenExchange: { impersonation: true, delegation: true, resources: ['*'], once: false },
     tokenPolicy: {
       accessTokenFormat: 'reference',
       accessTokenSigningAlg: null,

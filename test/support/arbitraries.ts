@@ -114,6 +114,12 @@ const responseProtection = record({
   introspection: protection,
   authorization: protection,
 });
+const tokenExchange = record({
+  impersonation: fc.boolean(),
+  delegation: fc.boolean(),
+  resources: names,
+  once: fc.boolean(),
+});
 const tokenPolicy = record({
   accessTokenFormat: format,
   accessTokenSigningAlg: signingAlg,
@@ -146,6 +152,7 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
         permissions,
         requirements,
         tokenPolicy,
+        tokenExchange,
         responseProtection,
         jwks,
         jwksUri,
@@ -203,6 +210,7 @@ const wishes: {
     ChangeClientConsentType: record({ consentType }),
     ChangeClientConsentLifetime: record({ consentLifetime: lifetime }),
     ChangeClientTokenPolicy: record({ tokenPolicy }),
+    ChangeClientTokenExchangePolicy: record({ tokenExchange }),
     ChangeClientResponseProtection: record({ responseProtection }),
     ChangeClientAuthenticationMethod: record({ authenticationMethod }),
     ChangeClientCertificateSubject: record({ certificateSubject }),

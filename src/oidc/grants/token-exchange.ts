@@ -17,7 +17,7 @@ import {
 } from 'oidc-provider/lib/helpers/grants.js';
 import { digest } from '../../platform/secrets.ts';
 import type { Catalogue } from '../../projections/catalogue.ts';
-import { scopeList } from '../adapter/model-adapter.ts';
+import { instantOf, scopeList } from '../adapter/model-adapter.ts';
 import { policyOf } from '../clients.ts';
 import { mayAsk } from '../resources.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
@@ -25,13 +25,18 @@ import type { ExtensionGrant, GrantContext } from './extension-grant.ts';
 import { text, texts } from './parameters.ts';
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+const JWT = 'urn:ietf:params:oauth:token-type:jwt';
+
+/** The row that says a client exchanged a token: claimed, so of two commits one is refused. */
+export const EXCHANGE_USE = 'ExchangeUse';
 
 type Context = TokenEndpointGrantContext<Readonly<Record<string, unknown>>>;
 
 /**
  * Token exchange (RFC 8693): a confidential client exchanges a person's access token for one of its
- * own that may do the same or less, and ends with it at the latest. With an actor token, which is
- * one of the client itself, the new token says who acts; without one, the client impersonates.
+ * own that may do the same or less, and ends with it at the latest. With an actor token, which was
+ * issued to the client, the new token says who acts: the client itself, or the person whose token it
+ * is. Without one, the client impersonates. Which of the two a client may do is its policy.
  *
  * Nothing is widened: the scopes are among the subject token's, and the client is permitted them, and
  * the person's grant has them for the resource. The new token belongs to the same grant: whatever ends
@@ -66,6 +71,7 @@ export const tokenExchange: ExtensionGrant = {
     checkDpopRequired(provider, ctx, dPoP);
     const subject = await subjectToken(context, ctx);
     const actor = await actorToken(context, ctx);
+    assertPermitted(client, subject, actor);
 
     const accessToken = new provider.AccessToken({
       accountId: subject.accountId,
@@ -117,20 +123,44 @@ async function subjectToken(context: GrantContext, ctx: Context): Promise<Access
   return token;
 }
 
-/** What acts is the client itself, so the token that proves it is one it was given for itself. */
+/** Who acts proves it with a token that was issued to this client: for itself, or for a person. */
 async function actorToken(
   { provider }: GrantContext,
   ctx: Context,
-): Promise<ClientCredentials | undefined> {
+): Promise<AccessToken | ClientCredentials | undefined> {
   const value = presented(ctx, 'actor_token');
   if (!value) return undefined;
-  const token = await provider.ClientCredentials.find(value);
+  const [own, ofPerson] = await Promise.all([
+    provider.ClientCredentials.find(value),
+    provider.AccessToken.find(value),
+  ]);
+  const token = own ?? ofPerson;
   if (!token || token.isExpired || token.clientId !== ctx.oidc.client.clientId) {
-    throw new errors.InvalidRequest(
-      'actor_token is not a valid access token of this client itself',
-    );
+    throw new errors.InvalidRequest('actor_token is not a valid access token of this client');
   }
   return token;
+}
+
+/** @throws InvalidRequest, InvalidTarget for what the client's policy does not allow */
+function assertPermitted(
+  client: Client,
+  subject: AccessToken,
+  actor: AccessToken | ClientCredentials | undefined,
+): void {
+  const { impersonation, delegation, once } = policyOf(client).tokenExchange;
+  if (!(actor ? delegation : impersonation)) {
+    const kind = actor ? 'delegation' : 'impersonation';
+    throw new errors.InvalidRequest(`${kind} is not allowed for this client`);
+  }
+  if (!once) return;
+  currentUnitOfWork().change({
+    op: 'claim',
+    model: EXCHANGE_USE,
+    id: digest(`${subject.jti} ${client.clientId}`),
+    lookup: null,
+    payload: null,
+    expiresAt: instantOf(subject.exp ?? 0),
+  });
 }
 
 /** A token and its type, which come together or not at all. */
@@ -140,8 +170,11 @@ function presented({ oidc: { params } }: Context, name: 'subject_token' | 'actor
   if ((value === undefined) !== (type === undefined)) {
     throw new errors.InvalidRequest(`${name} and ${name}_type come together`);
   }
-  if (type !== undefined && type !== ACCESS_TOKEN) {
+  if (type !== undefined && type !== ACCESS_TOKEN && type !== JWT) {
     throw new errors.InvalidRequest(`${name}_type must be that of an access token`);
+  }
+  if (type === JWT && value?.split('.').length !== 3) {
+    throw new errors.InvalidRequest(`${name} is not a JWT, as its type says`);
   }
   return value;
 }
@@ -216,6 +249,10 @@ async function narrow(
   // The issuer is the audience of a JWT that is for no resource.
   const own = subject.aud === issuer ? undefined : String(subject.aud ?? '') || undefined;
   const [target = own] = targets;
+  const { resources } = policyOf(client).tokenExchange;
+  if (!resources.includes('*') && !resources.includes(target ?? issuer)) {
+    throw new errors.InvalidTarget('this client may not exchange tokens for this resource');
+  }
   if (target === undefined) {
     token.scope = grant.getOIDCScopeFiltered(new Set(scopes)) || undefined;
     if (!token.scope)
@@ -234,11 +271,18 @@ async function narrow(
 /** How the person signed in, and the chain of those who act (RFC 8693 §4.1), the latest outermost. */
 function claimsOf(
   { extra }: AccessToken,
-  actor: ClientCredentials | undefined,
+  actor: AccessToken | ClientCredentials | undefined,
 ): Readonly<Record<string, unknown>> {
   const { act, ...authentication } = (extra ?? {}) as Record<string, unknown>;
-  const acting = actor ? { sub: actor.clientId, ...(act ? { act } : {}) } : act;
+  const acting = actor ? { ...holderOf(actor), ...(act ? { act } : {}) } : act;
   return { ...authentication, ...(acting ? { act: acting } : {}) };
+}
+
+/** A person acts by means of the client. */
+function holderOf(actor: AccessToken | ClientCredentials): Readonly<Record<string, unknown>> {
+  return actor.kind === 'AccessToken'
+    ? { sub: actor.accountId, client_id: actor.clientId }
+    : { sub: actor.clientId };
 }
 
 function secondsLeft({ exp }: AccessToken): number {
