@@ -10,9 +10,11 @@ import { postgresEventStore } from './eventstore/postgres.ts';
 import { exclusively, migrateLog, writeState } from './eventstore/postgres-schema.ts';
 import { sweepState } from './eventstore/sweep.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
+import { backchannelLimits } from './oidc/backchannel-limits.ts';
 import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
-import { backchannelLogout, logoutConsequences } from './oidc/notices/backchannel-logout.ts';
 import { runCourier } from './oidc/notices/courier.ts';
+import { noticeConsequences, noticeHandlers } from './oidc/notices/index.ts';
+import { logNotifier, notifyPeople } from './oidc/notifier.ts';
 import { createPages } from './oidc/pages/pages.ts';
 import { ProviderHost } from './oidc/provider.ts';
 import { registrationLimits } from './oidc/registration-limits.ts';
@@ -165,11 +167,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   try {
     const { pool, store } = engine;
     const reads = new ProtocolReads(pool, perRequest);
-    const decided = executor(store, { consequences: logoutConsequences({ reads, secrets }) });
+    const decided = executor(store, { consequences: noticeConsequences({ reads, secrets }) });
+    const notifier = logNotifier(log);
     let refresh = async () => {};
     const execute: Execute = async (...wanted) => {
       const executed = await decided(...wanted);
       if (changesCatalogue(executed.writes)) await refresh();
+      notifyPeople(notifier, config.issuer, executed).catch((err) =>
+        log.warn({ err }, 'a person could not be told of a request'),
+      );
       return executed;
     };
     const subjectKeys = new SubjectKeys(pool, secrets);
@@ -208,6 +214,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       answerErrors(log),
     ];
     const digestOf = (address: string) => secrets.keyedDigest('address', address);
+    // One node after the other: two that make the same table at once get in each other's way.
+    const limits = await exclusively(pool, SEED_LOCK, async () => ({
+      limits: await signInLimits(pool, digestOf),
+      userCodeLimits: await userCodeLimits(pool, digestOf),
+      backchannelLimits: await backchannelLimits(pool),
+      registrationLimits: await registrationLimits(pool, digestOf),
+    }));
     const host = new ProviderHost({
       issuer: config.issuer,
       signingAlgorithms,
@@ -215,12 +228,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       secrets,
       subjectKeys,
       execute,
+      store,
       outer,
       pages: createPages(),
       log,
-      limits: await signInLimits(pool, digestOf),
-      userCodeLimits: await userCodeLimits(pool, digestOf),
-      registrationLimits: await registrationLimits(pool, digestOf),
+      ...limits,
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
       selfRegistration: config.selfRegistration,
@@ -247,14 +259,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       pool,
       execute,
       secrets,
-      handlers: {
-        backchannel_logout: backchannelLogout({
-          reads,
-          secrets,
-          issuer: config.issuer,
-          outbound: call,
-        }),
-      },
+      handlers: noticeHandlers({ reads, secrets, issuer: config.issuer, outbound: call }),
       signal: closing.signal,
       failed: (err) => log.error({ err }, 'notices could not be delivered'),
     });

@@ -20,6 +20,7 @@ export const GRANT_TYPES = [
   'client_credentials',
   'implicit',
   'password',
+  'urn:openid:params:grant-type:ciba',
   'urn:ietf:params:oauth:grant-type:device_code',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:token-exchange',

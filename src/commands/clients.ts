@@ -8,6 +8,7 @@ import { act } from '../eventstore/execute.ts';
 import { digest, randomToken } from '../platform/secrets.ts';
 import { assertKept, type NamesAlgorithms, responseProtection } from './algorithms.ts';
 import { certificateSubject } from './certificate-subject.ts';
+import { ciba } from './client-ciba.ts';
 import {
   allowedOrigins,
   authenticationMethod,
@@ -60,6 +61,7 @@ const registrationInput = z.object({
   jwksUri: orNull(webUri),
   subjectType: optional(subjectType, 'public'),
   logout: optional(logout, logout.parse({})),
+  ciba: optional(ciba, ciba.parse({})),
   allowedOrigins: optional(allowedOrigins, []),
   properties: optional(properties, {}),
   ...presentation,
@@ -306,6 +308,11 @@ export const changeClientSubjectType = wish(
 export const changeClientLogout = wish(z.object({ ...target, logout }), ({ logout }) => ({
   type: 'ChangeClientLogout',
   data: { logout },
+}));
+
+export const changeClientCiba = wish(z.object({ ...target, ciba }), ({ ciba }) => ({
+  type: 'ChangeClientCiba',
+  data: { ciba },
 }));
 
 export const changeClientAllowedOrigins = wish(

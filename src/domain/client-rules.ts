@@ -12,6 +12,7 @@ export interface Rule {
 }
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+const CIBA = 'urn:openid:params:grant-type:ciba';
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
@@ -64,6 +65,21 @@ const RULES: readonly Rule[] = [
     field: 'permissions.grantTypes',
     message: 'jwt-bearer needs a confidential client: who speaks for others must be known',
     holds: (it) => it.clientType === 'confidential' || !may(it, JWT_BEARER),
+  },
+  {
+    field: 'permissions.grantTypes',
+    message: 'ciba needs a confidential client (OpenID Connect CIBA §7.1)',
+    holds: (it) => it.clientType === 'confidential' || !may(it, CIBA),
+  },
+  {
+    field: 'ciba.notificationEndpoint',
+    message: 'a client that is to be told needs an address (OpenID Connect CIBA §4)',
+    holds: (it) => it.ciba.deliveryMode === 'poll' || it.ciba.notificationEndpoint !== null,
+  },
+  {
+    field: 'ciba.requestSigningAlg',
+    message: 'a signed request needs the public keys of the client',
+    holds: (it) => it.ciba.requestSigningAlg === null || hasKeys(it),
   },
   {
     field: 'permissions.grantTypes',
@@ -157,8 +173,8 @@ const RULES: readonly Rule[] = [
   },
   {
     field: 'subjectType',
-    message: 'the device flow knows no host that pairwise subjects could be made for',
-    holds: (it) => it.subjectType === 'public' || !may(it, DEVICE_CODE),
+    message: 'the device flow and CIBA know no host that pairwise subjects could be made for',
+    holds: (it) => it.subjectType === 'public' || !(may(it, DEVICE_CODE) || may(it, CIBA)),
   },
   {
     field: 'permissions.grantTypes',

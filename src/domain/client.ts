@@ -94,6 +94,18 @@ export interface ClientLogout {
   readonly sessionRequired: boolean;
 }
 
+/** How a client asks for people by the back channel (OpenID Connect CIBA §4). */
+export interface ClientCiba {
+  /** The client asks again and again, or is told when to ask. */
+  readonly deliveryMode: 'poll' | 'ping';
+  /** Where it is told. */
+  readonly notificationEndpoint: string | null;
+  /** It takes a code from people by which they prove to be there. */
+  readonly userCodeParameter: boolean;
+  /** Its requests are signed with this algorithm; null: they need not be. */
+  readonly requestSigningAlg: string | null;
+}
+
 /** Whether a client knows people by their own subject or by one made for it (Core §8). */
 export type SubjectType = 'public' | 'pairwise';
 
@@ -150,6 +162,7 @@ export interface ClientRegistration extends ClientPresentation, PublicKeys {
   readonly responseProtection: ClientResponseProtection;
   readonly subjectType: SubjectType;
   readonly logout: ClientLogout;
+  readonly ciba: ClientCiba;
   /** Origins whose scripts may call the endpoints (CORS). */
   readonly allowedOrigins: readonly string[];
   /** Whatever the operator keeps with the client. */
@@ -176,6 +189,7 @@ export type ClientFacts = {
   ClientKeysChanged: PublicKeys;
   ClientSubjectTypeChanged: { readonly subjectType: SubjectType };
   ClientLogoutChanged: { readonly logout: ClientLogout };
+  ClientCibaChanged: { readonly ciba: ClientCiba };
   ClientAllowedOriginsChanged: { readonly allowedOrigins: readonly string[] };
   ClientPropertiesChanged: Pick<ClientRegistration, 'properties'>;
   ClientSecretAdded: ClientSecret;
@@ -204,6 +218,7 @@ export type ClientWishes = {
   ChangeClientKeys: ClientFacts['ClientKeysChanged'];
   ChangeClientSubjectType: ClientFacts['ClientSubjectTypeChanged'];
   ChangeClientLogout: ClientFacts['ClientLogoutChanged'];
+  ChangeClientCiba: ClientFacts['ClientCibaChanged'];
   ChangeClientAllowedOrigins: ClientFacts['ClientAllowedOriginsChanged'];
   ChangeClientProperties: ClientFacts['ClientPropertiesChanged'];
   AddClientSecret: ClientSecret;
@@ -254,6 +269,7 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ClientKeysChanged: amend,
     ClientSubjectTypeChanged: amend,
     ClientLogoutChanged: amend,
+    ClientCibaChanged: amend,
     ClientAllowedOriginsChanged: amend,
     ClientPropertiesChanged: amend,
     ClientSecretAdded: (state, secret) => ({ ...state, secrets: [...state.secrets, secret] }),
@@ -310,6 +326,7 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientKeys: (wish, state) => change('ClientKeysChanged', wish, state),
     ChangeClientSubjectType: (wish, state) => change('ClientSubjectTypeChanged', wish, state),
     ChangeClientLogout: (wish, state) => change('ClientLogoutChanged', wish, state),
+    ChangeClientCiba: (wish, state) => change('ClientCibaChanged', wish, state),
     ChangeClientAllowedOrigins: (wish, state) => change('ClientAllowedOriginsChanged', wish, state),
     ChangeClientProperties: (wish, state) => change('ClientPropertiesChanged', wish, state),
     AddClientSecret(secret, state) {

@@ -1,5 +1,6 @@
 /** THE LIST: every entity there is. What is not named here does not exist. */
 import { apiResource } from './api-resource.ts';
+import { backchannelRequest } from './backchannel-request.ts';
 import { client } from './client.ts';
 import { consent } from './consent.ts';
 import { deviceAuthorization } from './device-authorization.ts';
@@ -24,6 +25,7 @@ export const deciders = {
   grant,
   clientToken,
   deviceAuthorization,
+  backchannelRequest,
   session,
   signingKey,
   signIns,

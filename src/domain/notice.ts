@@ -2,13 +2,13 @@ import type { Decider } from './decider.ts';
 import type { Instant } from './ids.ts';
 
 /** What clients are told of: a kind for each handler in src/oidc/notices/. */
-export type NoticeKind = 'backchannel_logout';
+export type NoticeKind = 'backchannel_logout' | 'backchannel_ping';
 
 /** Whom a notice is for, and about what. */
 export interface NoticeSubject {
   readonly kind: NoticeKind;
   readonly clientId: string;
-  /** Id of the entity it is about: the session's uid. */
+  /** Id of the entity it is about: the session's uid, the request's digest. */
   readonly about: string;
 }
 

@@ -27,6 +27,12 @@ const ADDED: Readonly<Record<string, Fields>> = {
     tokenExchange: { impersonation: true, delegation: true, resources: ['*'], once: false },
     certificateSubject: null,
     profile: 'none',
+    ciba: {
+      deliveryMode: 'poll',
+      notificationEndpoint: null,
+      userCodeParameter: false,
+      requestSigningAlg: null,
+    },
     permissions: { endpoints: ['*'], authorizationDetailTypes: [] },
     requirements: { dpopNonce: false, certificateBoundTokens: false },
     tokenPolicy: { accessTokenSigningAlg: null },

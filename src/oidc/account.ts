@@ -3,6 +3,18 @@ import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
+/** What a person is called, to themselves. */
+export async function accountName(
+  reads: ProtocolReads,
+  subjectKeys: SubjectKeys,
+  sub: string,
+): Promise<string> {
+  const user = await reads.user(sub);
+  const personal = user?.personal && (await subjectKeys.open(sub, user.personal));
+  const claims = personal ? JSON.parse(personal) : {};
+  return claims.name ?? claims.preferred_username ?? sub;
+}
+
 /**
  * Finds the person behind a subject. A disabled or erased one is not found, so nothing more is
  * issued to them; their claims are unsealed only when asked for.

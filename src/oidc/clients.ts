@@ -7,6 +7,9 @@ import type { ClientRow, ClientSecretRow } from '../projections/clients.ts';
 import type { KnownClient } from '../projections/protocol-reads.ts';
 import { responseMetadata } from './response-protection.ts';
 
+/** OpenID Connect CIBA §4. */
+const CIBA_GRANT_TYPE = 'urn:openid:params:grant-type:ciba';
+
 /** The grant types this server answers; others a client may have been given have no effect. */
 export const GRANT_TYPES = [
   'authorization_code',
@@ -14,6 +17,7 @@ export const GRANT_TYPES = [
   'implicit',
   'password',
   'refresh_token',
+  CIBA_GRANT_TYPE,
   'urn:ietf:params:oauth:grant-type:device_code',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -106,6 +110,7 @@ export function clientMetadata(
       row.response_protection,
       signingAlgorithmsFor(row.profile, signingAlgorithms),
     ),
+    ...cibaMetadata(row),
     [POLICY]: policy,
   });
 }
@@ -113,6 +118,19 @@ export function clientMetadata(
 /** By its own name in the metadata (RFC 8705 §2.1.2), such as `tls_client_auth_san_dns`. */
 function certificateName({ certificate_subject: subject }: KnownClient): Record<string, string> {
   return subject ? { [`tls_client_auth_${subject.type}`]: subject.value } : {};
+}
+
+/** OpenID Connect CIBA §4, for clients that have to do with it. */
+function cibaMetadata({ permissions, ciba }: KnownClient): Record<string, unknown> {
+  if (!permissions.grantTypes.includes(CIBA_GRANT_TYPE)) return {};
+  return {
+    backchannel_token_delivery_mode: ciba.deliveryMode,
+    // The library takes none that is http on this machine; it is not the one that calls it.
+    backchannel_client_notification_endpoint:
+      ciba.notificationEndpoint?.replace(/^http:/, 'https:') ?? null,
+    backchannel_user_code_parameter: ciba.userCodeParameter,
+    backchannel_authentication_request_signing_alg: ciba.requestSigningAlg,
+  };
 }
 
 export function policyOf(client: Client): ClientPolicy {

@@ -12,6 +12,8 @@ import { DetailSeals } from './adapter/authorization-details.ts';
 import { adapterFactory } from './adapter/index.ts';
 import { detailTypes, richAuthorizationRequests } from './authorization-details.ts';
 import { authorizationRequestFeatures } from './authorization-request.ts';
+import { BACKCHANNEL_ROUTES, ciba, requestLifetime } from './backchannel.ts';
+import type { BackchannelLimits } from './backchannel-limits.ts';
 import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
 import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
@@ -19,6 +21,7 @@ import { interactionPath } from './interactions.ts';
 import { privateJwks } from './jwks.ts';
 import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
 import { type MutualTls, mutualTls } from './mutual-tls.ts';
+import { FORM_LIFETIME, SESSION_LIFETIME } from './own-session.ts';
 import { redirectOriginOf } from './pages/csp.ts';
 import { LOCALES, negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
@@ -43,6 +46,7 @@ export interface ConfigurationContext {
   readonly requirePushedRequests: boolean;
   /** Whether people may register themselves. */
   readonly selfRegistration: boolean;
+  readonly backchannelLimits: BackchannelLimits;
   /** Calls addresses that clients name. */
   readonly outbound: Outbound;
   /** Whether all proofs of possession have a nonce, or only those of clients that are required to. */
@@ -59,8 +63,8 @@ const LIFETIMES = {
   deviceCode: 10 * 60,
   idToken: 60 * 60,
   refreshToken: 30 * 24 * 60 * 60,
-  session: 14 * 24 * 60 * 60,
-  interaction: 60 * 60,
+  session: SESSION_LIFETIME,
+  interaction: FORM_LIFETIME,
   /** A grant ends with its tokens, its session or its consent, never by itself. */
   grant: 10 * 365 * 24 * 60 * 60,
 };
@@ -76,6 +80,7 @@ export const ROUTES = {
   end_session: '/connect/logout',
   jwks: '/connect/jwks',
   ...DEVICE_ROUTES,
+  ...BACKCHANNEL_ROUTES,
 };
 
 /** Of logout by either channel, which is our own: the library's is not switched on. */
@@ -158,6 +163,7 @@ export function configuration(context: ConfigurationContext): Configuration {
         policyOf(client).tokenPolicy.idTokenLifetime ?? LIFETIMES.idToken,
       RefreshToken: refreshTokenTtl(LIFETIMES.refreshToken),
       DeviceCode: LIFETIMES.deviceCode,
+      BackchannelAuthenticationRequest: requestLifetime,
       // Where nobody has signed in it holds no more than what a form has to bring back.
       Session: (_ctx, { accountId }) => (accountId ? LIFETIMES.session : LIFETIMES.interaction),
       Interaction: LIFETIMES.interaction,
@@ -177,6 +183,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       clientCredentials: { enabled: true },
       richAuthorizationRequests: richAuthorizationRequests(catalogue),
       deviceFlow: deviceFlow(context),
+      ciba: ciba(context),
       introspection: {
         enabled: true,
         // RFC 7662 §2.1: whoever asks must have proved who they are; others may ask about their own.

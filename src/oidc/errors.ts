@@ -1,7 +1,8 @@
 import type { Context } from 'koa';
 import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
-import { DEVICE_POLL, USER_CODE } from './adapter/device-code.ts';
+import { USER_CODE } from './adapter/device-code.ts';
+import { POLL } from './adapter/polling.ts';
 import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
 import { ASSERTION_USE } from './grants/jwt-bearer.ts';
 import { EXCHANGE_USE } from './grants/token-exchange.ts';
@@ -49,8 +50,8 @@ export function oauthError(error: unknown, usesDpop: boolean): OAuthError {
       if (error.detail.model === EXCHANGE_USE) {
         return invalid('invalid_request', 'this client has exchanged the subject token before');
       }
-      if (error.detail.model === DEVICE_POLL) {
-        return invalid('slow_down', 'the device polls faster than it was told to');
+      if (error.detail.model === POLL) {
+        return invalid('slow_down', 'the client polls faster than it was told to');
       }
       if (error.detail.model === USER_CODE) return unavailable('try again for another user code');
       return invalid('invalid_request', error.message);

@@ -4,6 +4,7 @@ import { errors, type Interaction } from 'oidc-provider';
 import { type Allowance, consent } from '../domain/consent.ts';
 import { equals } from '../platform/secrets.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
+import { accountName } from './account.ts';
 import { PASSWORD_ACR } from './acr.ts';
 import { agreedDetails, presentedDetails } from './authorization-details.ts';
 import { clientTexts } from './client-texts.ts';
@@ -137,7 +138,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
   }
 
   async function showAccount(): Promise<void> {
-    const account = await accountName();
+    const account = await accountName(reads, subjectKeys, details.session?.accountId ?? '');
     send(ctx, pages.selectAccount({ ...shared, account, signInPath }));
   }
 
@@ -192,7 +193,7 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
       ctx,
       pages.consent({
         ...shared,
-        account: await accountName(),
+        account: await accountName(reads, subjectKeys, details.session?.accountId ?? ''),
         scopes: scopes.filter(({ name }) => name !== 'offline_access'),
         resources,
         details: presentedDetails(catalogue, details.params),
@@ -278,14 +279,6 @@ async function interactionPage(context: InteractionContext, ctx: Context, detail
         scopes: scopes.map(described),
       })),
     };
-  }
-
-  async function accountName(): Promise<string> {
-    const sub = details.session?.accountId ?? '';
-    const user = await reads.user(sub);
-    const personal = user?.personal && (await subjectKeys.open(sub, user.personal));
-    const claims = personal ? JSON.parse(personal) : {};
-    return claims.name ?? claims.preferred_username ?? sub;
   }
 
   return {

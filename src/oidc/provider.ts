@@ -2,8 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Middleware } from 'koa';
 import Provider from 'oidc-provider';
 import type { Logger } from 'pino';
+import type { EventStore } from '../eventstore/event-store.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
+import { backchannelRequests } from './backchannel.ts';
+import { backchannelPage } from './backchannel-page.ts';
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
 import { type ConfigurationContext, configuration, ROUTES } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
@@ -21,6 +24,7 @@ import type { UserCodeLimits } from './user-code-limits.ts';
 
 export interface ProviderContext extends Omit<ConfigurationContext, 'catalogue'> {
   readonly execute: Execute;
+  readonly store: Pick<EventStore, 'read'>;
   readonly limits: SignInLimits;
   readonly userCodeLimits: UserCodeLimits;
   readonly registrationLimits: RegistrationLimits;
@@ -87,8 +91,10 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.use(aliasedEndpointsOnly(ROUTES));
   provider.use(transaction(context));
   provider.use(deviceRequests(context));
+  provider.use(backchannelRequests());
   provider.use(home(context));
   provider.use(interactions({ ...context, provider }));
+  provider.use(backchannelPage({ ...context, provider }));
   return provider.callback();
 }
 

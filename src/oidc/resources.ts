@@ -93,8 +93,10 @@ function checkedScopes(
   client: Client,
 ): KnownScope[] {
   const asked = ctx.oidc.params?.scope as string | undefined;
-  const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities;
-  const source = AuthorizationCode ?? DeviceCode ?? RefreshToken;
+  const { AuthorizationCode, DeviceCode, BackchannelAuthenticationRequest, RefreshToken } =
+    ctx.oidc.entities;
+  const source =
+    AuthorizationCode ?? DeviceCode ?? BackchannelAuthenticationRequest ?? RefreshToken;
   const names = (asked ?? source?.scope ?? '').split(' ').filter(Boolean);
   return names.map((name) => {
     const scope = defined.get(name);

@@ -2,13 +2,13 @@ import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { DomainError } from '../domain/errors.ts';
 import { session } from '../domain/session.ts';
-import type { Envelope, StateChange } from '../eventstore/event-store.ts';
+import type { StateChange } from '../eventstore/event-store.ts';
 import { type Act, act, type Execute } from '../eventstore/execute.ts';
-import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
 import { keyFrom, openWith, type Secrets, sealWith } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { instantIn } from './adapter/model-adapter.ts';
+import { envelopeOf } from './envelope.ts';
 import { oauthError, replaceResponse, withdrawResponse } from './errors.ts';
 import { send } from './pages/pages.ts';
 import { UnitOfWork, withUnitOfWork } from './unit-of-work.ts';
@@ -102,48 +102,4 @@ async function rotationAnswer(
   const entry = typeof successor === 'string' ? await reads.entry(ANSWER, successor) : undefined;
   if (!entry?.payload) return undefined;
   return JSON.parse(openWith(keyFrom(rotation.value, ANSWER), ANSWER, entry.payload));
-}
-
-async function envelopeOf(
-  { secrets, subjectKeys }: TransactionContext,
-  ctx: Context,
-  unit: UnitOfWork,
-): Promise<Envelope> {
-  const oidc = (ctx as KoaContextWithOIDC).oidc;
-  const requestId = ctx.state.requestId as string;
-  const source = JSON.stringify({ address: ctx.ip, userAgent: ctx.get('User-Agent') });
-  const client = oidc?.client;
-  const authenticated = client !== undefined && isBackChannel(oidc?.route);
-  return {
-    at: new Date().toISOString(),
-    actor: authenticated
-      ? { type: 'client', id: client.clientId }
-      : unit.subject
-        ? { type: 'user', id: unit.subject }
-        : { type: 'system', id: 'anonymous' },
-    authentication: authenticated
-      ? (client.clientAuthMethod ?? 'none')
-      : unit.subject
-        ? 'session'
-        : 'none',
-    source: unit.subject
-      ? await subjectKeys.seal(unit.subject, source)
-      : secrets.seal('source', source),
-    ...(unit.subject ? { subject: unit.subject } : {}),
-    requestId,
-    $correlationId: requestId,
-    $causationId: requestId,
-    schema: SCHEMA_VERSION,
-  };
-}
-
-/** Endpoints at which the client itself has authenticated. */
-function isBackChannel(route: string | undefined): boolean {
-  return (
-    route === 'token' ||
-    route === 'revocation' ||
-    route === 'introspection' ||
-    route === 'pushed_authorization_request' ||
-    route === 'device_authorization'
-  );
 }

@@ -34,6 +34,7 @@ export interface ClientRow {
   readonly jwks_uri: string | null;
   readonly subject_type: ClientRegistration['subjectType'];
   readonly logout: ClientRegistration['logout'];
+  readonly ciba: ClientRegistration['ciba'];
   readonly allowed_origins: readonly string[];
   readonly properties: ClientRegistration['properties'];
   readonly disabled_at: Instant | null;
@@ -72,6 +73,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     jwks_uri: 'text',
     subject_type: 'text not null',
     logout: 'jsonb not null',
+    ciba: 'jsonb not null',
     allowed_origins: 'jsonb not null',
     properties: 'jsonb not null',
     disabled_at: 'timestamptz',
@@ -108,6 +110,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientKeysChanged: amend,
     ClientSubjectTypeChanged: amend,
     ClientLogoutChanged: amend,
+    ClientCibaChanged: amend,
     ClientAllowedOriginsChanged: amend,
     ClientPropertiesChanged: amend,
     ClientSecretAdded: touch,
@@ -241,6 +244,7 @@ const columnOf = {
   jwksUri: 'jwks_uri',
   subjectType: 'subject_type',
   logout: 'logout',
+  ciba: 'ciba',
   allowedOrigins: 'allowed_origins',
   properties: 'properties',
 } as const satisfies Record<Exclude<keyof ClientRegistration, 'clientId'>, keyof ClientRow>;

@@ -2,6 +2,7 @@
 import type { Decider } from '../domain/decider.ts';
 import type { deciders } from '../domain/index.ts';
 import { apiResources } from './api-resources.ts';
+import { backchannelRequests } from './backchannel-requests.ts';
 import { clientSecrets, clients, clientTexts } from './clients.ts';
 import { consents } from './consents.ts';
 import { deviceAuthorizations } from './device-authorizations.ts';
@@ -27,6 +28,7 @@ export const protocolReadModels = [
   grants,
   tokens,
   deviceAuthorizations,
+  backchannelRequests,
   sessions,
   sessionClients,
   signingKeys,

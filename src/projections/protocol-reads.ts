@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { coalesced } from '../platform/coalesce.ts';
 import type { ApiResourceRow } from './api-resources.ts';
 import { READ_SCHEMA } from './apply.ts';
+import type { BackchannelRequestRow } from './backchannel-requests.ts';
 import type { ClientRow, ClientSecretRow, ClientTextRow } from './clients.ts';
 import type { ConsentRow } from './consents.ts';
 import type { DeviceAuthorizationRow } from './device-authorizations.ts';
@@ -67,6 +68,7 @@ export class ProtocolReads {
   readonly grant: (grantId: string) => Promise<GrantRow | undefined>;
   readonly session: (uid: string) => Promise<KnownSession | undefined>;
   readonly deviceAuthorization: (digest: string) => Promise<DeviceAuthorizationRow | undefined>;
+  readonly backchannelRequest: (digest: string) => Promise<BackchannelRequestRow | undefined>;
   readonly consent: (consentId: string) => Promise<ConsentRow | undefined>;
   readonly user: (sub: string) => Promise<UserRow | undefined>;
   readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
@@ -117,6 +119,11 @@ export class ProtocolReads {
       'digest',
       `select * from ${s}.device_authorizations where digest = any($1)`,
     );
+    this.backchannelRequest = of(
+      'backchannel-request',
+      'digest',
+      `select * from ${s}.backchannel_requests where digest = any($1)`,
+    );
     this.consent = of(
       'consent',
       'consent_id',
@@ -159,6 +166,17 @@ export class ProtocolReads {
   async resources(): Promise<ApiResourceRow[]> {
     const { rows } = await this.pool.query<ApiResourceRow>(
       `select * from ${READ_SCHEMA}.api_resources order by identifier`,
+    );
+    return rows;
+  }
+
+  /** What a person has to decide, the latest first. */
+  async waitingFor(sub: string): Promise<BackchannelRequestRow[]> {
+    const { rows } = await this.pool.query<BackchannelRequestRow>(
+      `select * from ${READ_SCHEMA}.backchannel_requests
+       where sub = $1 and expires_at > now() and approved_at is null and denied_at is null
+       order by requested_at desc, digest limit 50`,
+      [sub],
     );
     return rows;
   }

@@ -64,6 +64,12 @@ const web: ClientRegistration = {
   jwksUri: null,
   subjectType: 'public',
   logout: { backchannelUri: null, frontchannelUri: null, sessionRequired: false },
+  ciba: {
+    deliveryMode: 'poll',
+    notificationEndpoint: null,
+    userCodeParameter: false,
+    requestSigningAlg: null,
+  },
   allowedOrigins: [],
   properties: {},
 };

@@ -91,6 +91,12 @@ async function register(clientId: string) {
     jwksUri: null,
     subjectType: 'public',
     logout: { backchannelUri: null, frontchannelUri: null, sessionRequired: false },
+    ciba: {
+      deliveryMode: 'poll',
+      notificationEndpoint: null,
+      userCodeParameter: false,
+      requestSigningAlg: null,
+    },
     allowedOrigins: [],
     properties: {},
   };

@@ -96,6 +96,12 @@ const logout = record({
   frontchannelUri: fc.constantFrom(null, 'https://a.example/frame'),
   sessionRequired: fc.boolean(),
 });
+const ciba = record({
+  deliveryMode: fc.constantFrom('poll', 'ping'),
+  notificationEndpoint: fc.constantFrom(null, 'https://a.example/ciba'),
+  userCodeParameter: fc.boolean(),
+  requestSigningAlg: fc.constantFrom(null, 'ES256'),
+});
 const subjectType = fc.constantFrom('public' as const, 'pairwise' as const);
 const jwksUri = fc.constantFrom(null, 'https://a.example/jwks');
 const allowedOrigins = fc.subarray(['https://a.example', 'https://b.example']);
@@ -158,6 +164,7 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
         jwksUri,
         subjectType,
         logout,
+        ciba,
         allowedOrigins,
         properties,
       }),
@@ -185,6 +192,7 @@ function coherent(it: ClientRegistration): ClientRegistration {
     },
     responseProtection: PROTECTED_BY_DEFAULT,
     jwksUri: null,
+    ciba: { ...it.ciba, deliveryMode: 'poll', requestSigningAlg: null },
   };
 }
 
@@ -205,6 +213,7 @@ const wishes: {
     ChangeClientRequirements: record({ requirements }),
     ChangeClientSubjectType: record({ subjectType }),
     ChangeClientLogout: record({ logout }),
+    ChangeClientCiba: record({ ciba }),
     ChangeClientAllowedOrigins: record({ allowedOrigins }),
     ChangeClientProperties: record({ properties }),
     ChangeClientConsentType: record({ consentType }),
@@ -376,6 +385,34 @@ const wishes: {
     RedeemDeviceCode: record({ now: instant }),
   }),
 
+  backchannelRequest: (id) => {
+    const by = fc.constantFrom('user', 'administrator');
+    return {
+      RequestBackchannelAuthentication: record({
+        digest: fc.constant(id),
+        clientId: name,
+        sub: name,
+        scopes,
+        allowance: record(terms),
+        bindingMessage: maybeText,
+        requestedAt: instant,
+        expiresAt: instantFrom(8),
+        interval: fc.constantFrom(5),
+        parameters: json,
+      }),
+      ApproveBackchannelAuthentication: record({
+        grantId: name,
+        authTime: instant,
+        acr: maybeText,
+        amr: names,
+        by,
+        at: instant,
+      }),
+      DenyBackchannelAuthentication: record({ by, at: instant }),
+      RedeemBackchannelRequest: record({ now: instant }),
+    };
+  },
+
   session: (id) => {
     const authentication = { authTime: instant, acr: maybeText, amr: names };
     return {
@@ -398,7 +435,7 @@ const wishes: {
 
   notice: () => {
     const subject = {
-      kind: fc.constant('backchannel_logout' as const),
+      kind: fc.constantFrom('backchannel_logout', 'backchannel_ping'),
       clientId: name,
       about: name,
       attempts: fc.integer({ min: 1, max: 3 }),

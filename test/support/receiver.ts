@@ -8,6 +8,7 @@ export interface Received {
   readonly path: string;
   readonly method: string | undefined;
   readonly headers: IncomingMessage['headers'];
+  readonly body: string;
   readonly form: URLSearchParams;
   /** What it was answered; 0: nothing. */
   readonly status: number;
@@ -33,7 +34,7 @@ export async function startReceiver(): Promise<Receiver> {
     const body = await text(request);
     const status = answers.get(path)?.shift() ?? 200;
     const { method, headers } = request;
-    received.push({ path, method, headers, form: new URLSearchParams(body), status });
+    received.push({ path, method, headers, body, form: new URLSearchParams(body), status });
     if (status === 0) response.destroy();
     else response.writeHead(status).end();
   });

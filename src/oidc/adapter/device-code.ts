@@ -14,19 +14,13 @@ import {
   rest,
   scopeList,
 } from './model-adapter.ts';
-
-/** Seconds a device waits between two polls (RFC 8628 §3.2). */
-export const POLL_INTERVAL = 5;
+import { POLL_INTERVAL, pace } from './polling.ts';
 
 /** The technical row that leads from a user code to its device code, while it lasts. */
 export const USER_CODE = 'UserCode';
-/** The technical row by which a device is seen to poll too fast. */
-export const DEVICE_POLL = 'DevicePoll';
 
 /** Seconds for which a person is told that their code has run out, rather than that there is none. */
 const REMEMBERED = 10 * 60;
-/** Seconds by which a poll may come early: clocks differ, and networks are not even. */
-const SLACK = 1;
 
 /** Told by other fields of the facts, or by the technical row, or by nothing at all. */
 const TOLD_ELSEWHERE = [
@@ -85,7 +79,7 @@ export class DeviceCodeAdapter extends ModelAdapter {
     const code = polled ? digest(id) : HANDLE.exec(id)?.[1];
     const row = code ? await this.context.reads.deviceAuthorization(code) : undefined;
     if (!row) return undefined;
-    if (polled) this.#paced(row);
+    if (polled) pace(row);
     return this.context.details.open({ ...devicePayload(row), jti: id });
   }
 
@@ -172,21 +166,6 @@ export class DeviceCodeAdapter extends ModelAdapter {
     } else {
       unit.wish(deviceAuthorization, code, { type: 'EnterDeviceUserCode', data: { now } });
     }
-  }
-
-  /** While nothing is decided, of two polls within the interval one is refused with `slow_down`. */
-  #paced({ digest: id, poll_interval, ...row }: DeviceAuthorizationRow): void {
-    const decided = row.approved_at ?? row.denied_at;
-    const theirs = Provider.ctx?.oidc.client?.clientId === row.client_id;
-    if (decided || !theirs || Date.parse(row.expires_at) <= Date.now()) return;
-    currentUnitOfWork().change({
-      op: 'claim',
-      model: DEVICE_POLL,
-      id,
-      lookup: null,
-      payload: null,
-      expiresAt: instantIn(poll_interval - SLACK),
-    });
   }
 }
 

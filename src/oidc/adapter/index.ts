@@ -1,6 +1,8 @@
 import type { Adapter } from 'oidc-provider';
 import type { Secrets } from '../../platform/secrets.ts';
+import type { SubjectKeys } from '../../platform/subject-keys.ts';
 import type { Abilities } from '../clients.ts';
+import { BackchannelRequestAdapter } from './backchannel-request.ts';
 import { ClientAdapter } from './client.ts';
 import { DeviceCodeAdapter } from './device-code.ts';
 import { GrantAdapter } from './grant.ts';
@@ -17,6 +19,7 @@ import {
 
 export interface AdapterContext extends TokenContext, Abilities {
   readonly secrets: Secrets;
+  readonly subjectKeys: SubjectKeys;
   /** Seconds that a person may take for one page. */
   readonly interactionLifetime: number;
 }
@@ -32,6 +35,7 @@ export function adapterFactory(context: AdapterContext): (model: string) => Adap
     Grant: () => new GrantAdapter(context),
     AuthorizationCode: () => new AuthorizationCodeAdapter(context),
     DeviceCode: () => new DeviceCodeAdapter(context),
+    BackchannelAuthenticationRequest: () => new BackchannelRequestAdapter(context),
     AccessToken: () => new AccessTokenAdapter(context),
     RefreshToken: () => new RefreshTokenAdapter(context),
     ClientCredentials: () => new ClientCredentialsAdapter(context),

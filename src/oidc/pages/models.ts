@@ -145,6 +145,26 @@ export interface DeviceDoneModel extends PageModel {
   readonly clientName?: string | null;
 }
 
+/** What a client waits for. */
+export interface WaitingRequest {
+  readonly id: string;
+  readonly clientName: string;
+  /** What the client shows as well (OpenID Connect CIBA §7.1). */
+  readonly bindingMessage: string | null;
+  readonly scopes: readonly Pick<ConsentScope, 'displayName' | 'description'>[];
+}
+
+/** Posts `csrf`, and `approve` or `deny` = the id of a request. */
+export interface RequestsModel extends PageModel {
+  readonly action: string;
+  readonly csrf: string;
+  /** The signed-in person, as they know themselves. */
+  readonly account: string;
+  readonly requests: readonly WaitingRequest[];
+  /** What became of the one they have just decided. */
+  readonly outcome: 'approved' | 'denied' | 'gone' | null;
+}
+
 export interface ErrorModel extends PageModel {
   /** HTTP status. */
   readonly status: number;

@@ -16,6 +16,7 @@ import type {
   HomeModel,
   PageModel,
   RegisterModel,
+  RequestsModel,
   SelectAccountModel,
   SignedOutModel,
   SignInModel,
@@ -55,6 +56,7 @@ export interface Pages {
   deviceCode(model: DeviceCodeModel): Page;
   deviceConfirm(model: DeviceConfirmModel): Page;
   deviceDone(model: DeviceDoneModel): Page;
+  requests(model: RequestsModel): Page;
   /** Has the model's status. */
   error(model: ErrorModel): Page;
   home(model: HomeModel): Page;
@@ -80,6 +82,7 @@ const TEMPLATES = [
   'device-code',
   'device-confirm',
   'device-done',
+  'requests',
   'error',
   'home',
 ] as const;
@@ -194,6 +197,8 @@ export function createPages(options: PagesOptions = {}): Pages {
       );
     },
     deviceDone: (model) => render('device-done', model, { forms: 'none' }),
+    requests: (model) =>
+      render('requests', { ...model, action: formTarget(model.action) }, { forms: 'self' }),
     error(model) {
       const known = `error.code.${model.error}`;
       const explanation = Object.hasOwn(catalogues[model.locale], known)

@@ -9,6 +9,7 @@ import {
   error,
   home,
   models,
+  requests,
   signedOut,
   signIn,
   signOut,
@@ -49,7 +50,7 @@ describe('what a page is told is text, whatever it holds', () => {
   // Trusted HTML, values of a closed set, names of required scopes, which no page shows, and what is
   // refused rather than escaped.
   const others =
-    /^(?:locale|form|action|cancelAction|signInPath|registerPath|redirectOrigin|adminConsole)$|Uri$|scopes\.0\.name$/;
+    /^(?:locale|outcome|form|action|cancelAction|signInPath|registerPath|redirectOrigin|adminConsole)$|Uri$|scopes\.0\.name$/;
   const attacks = Object.entries(models).flatMap(([name, model]) =>
     pathsOf({ ...model, ...(name === 'signIn' && { error: { message: '' } }) })
       .filter((path) => !others.test(path))
@@ -105,6 +106,7 @@ describe('what a page is told is text, whatever it holds', () => {
       expect(() => pages.consent({ ...consent, action })).toThrow(TypeError);
       expect(() => pages.deviceCode({ ...deviceCode, action })).toThrow(TypeError);
       expect(() => pages.deviceConfirm({ ...deviceConfirm, action })).toThrow(TypeError);
+      expect(() => pages.requests({ ...requests, action })).toThrow(TypeError);
     },
   );
 });

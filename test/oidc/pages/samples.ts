@@ -6,6 +6,7 @@ import type {
   ErrorModel,
   HomeModel,
   RegisterModel,
+  RequestsModel,
   SelectAccountModel,
   SignedOutModel,
   SignInModel,
@@ -122,6 +123,22 @@ export const deviceDone: DeviceDoneModel = {
   clientName: 'Harbour Notes',
 };
 
+export const requests: RequestsModel = {
+  locale: 'en',
+  action: '/requests',
+  csrf: 'csrf-value',
+  account: 'ada@example.com',
+  requests: [
+    {
+      id: 'request-1',
+      clientName: 'Harbour Till',
+      bindingMessage: 'Till 7, 12.50',
+      scopes: [{ displayName: 'Your e-mail address', description: 'Where to write to you' }],
+    },
+  ],
+  outcome: 'denied',
+};
+
 export const error: ErrorModel = {
   locale: 'en',
   status: 400,
@@ -147,6 +164,7 @@ export const models = {
   deviceCode,
   deviceConfirm,
   deviceDone,
+  requests,
   error,
   home,
 };
@@ -190,6 +208,16 @@ export function variants(pages: Pages): [string, Page][] {
     ['device-done', pages.deviceDone(deviceDone)],
     ['device-done, unnamed', pages.deviceDone({ ...deviceDone, clientName: null })],
     ['device-done, refused', pages.deviceDone({ ...deviceDone, approved: false })],
+    ['requests', pages.requests(requests)],
+    [
+      'requests, bare',
+      pages.requests({
+        ...requests,
+        outcome: null,
+        requests: requests.requests.map((each) => ({ ...each, bindingMessage: null })),
+      }),
+    ],
+    ['requests, none', pages.requests({ ...requests, outcome: 'gone', requests: [] })],
     ['error', pages.error(error)],
     ['error, bare', pages.error({ locale: 'en', status: 500, error: 'server_error' })],
     ['home', pages.home(home)],
