@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { optional, orNull, webUri } from './fields.ts';
 
-const SIGNING_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
+/** With which a request may be signed. */
+export const SIGNING_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
+
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 /** How a client asks for people by the back channel; see `ClientCiba`. */
 export const ciba = z.object({

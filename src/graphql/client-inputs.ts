@@ -1,5 +1,6 @@
 import { Field, InputType, Int } from 'type-graphql';
 import type * as domain from '../domain/client.ts';
+import { ClientCibaInput } from './client-ciba.ts';
 import {
   ApplicationType,
   ClientAuthenticationMethod,
@@ -138,6 +139,12 @@ export class ClientRegisterInput extends IdempotentInput {
     description: 'What it is told of the end of a session; nothing when absent.',
   })
   readonly logout?: ClientLogoutInput | null;
+
+  @Field(() => ClientCibaInput, {
+    nullable: true,
+    description: 'How it asks for people who are elsewhere; by polling when absent.',
+  })
+  readonly ciba?: ClientCibaInput | null;
 
   @Field(() => [String], {
     nullable: true,
@@ -298,6 +305,12 @@ export class ClientSubjectTypeChangeInput extends ClientInput {
 export class ClientLogoutChangeInput extends ClientInput {
   @Field(() => ClientLogoutInput, { description: 'All of it.' })
   readonly logout!: ClientLogoutInput;
+}
+
+@InputType({ description: 'How a client shall ask from now on for people who are elsewhere.' })
+export class ClientCibaChangeInput extends ClientInput {
+  @Field(() => ClientCibaInput, { description: 'All of it.' })
+  readonly ciba!: ClientCibaInput;
 }
 
 @InputType({ description: 'New origins of a client.' })

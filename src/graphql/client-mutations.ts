@@ -265,6 +265,18 @@ export class ClientMutations {
 
   @Requires('clients', 'write')
   @Mutation(() => ClientPayload, {
+    description: 'Changes how a client asks for people who are elsewhere.',
+  })
+  clientCibaChange(
+    @Arg('input', () => inputs.ClientCibaChangeInput, theInput)
+    input: inputs.ClientCibaChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ClientPayload> {
+    return change(context, 'clientCibaChange', input, commands.changeClientCiba);
+  }
+
+  @Requires('clients', 'write')
+  @Mutation(() => ClientPayload, {
     description: 'Changes whose scripts may call the endpoints for a client.',
   })
   clientAllowedOriginsChange(

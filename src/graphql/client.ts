@@ -21,6 +21,7 @@ import {
 } from '../projections/clients.ts';
 import { type Condition, contains, equal, isSet, type Revised } from '../projections/page.ts';
 import { Requires } from './authorize.ts';
+import { ClientCiba } from './client-ciba.ts';
 import {
   ApplicationType,
   ClientAuthenticationMethod,
@@ -180,6 +181,9 @@ export class Client extends Node {
 
   @Field(() => ClientLogout, { description: 'What it is told of the end of a session.' })
   readonly logout!: ClientLogout;
+
+  @Field(() => ClientCiba, { description: 'How it asks for people who are elsewhere.' })
+  readonly ciba!: ClientCiba;
 
   @Field(() => [String], {
     name: 'allowedOrigins',
