@@ -1,3 +1,4 @@
+import type { ClientCiba } from './client-ciba.ts';
 import type { ClientResponseProtection } from './client-responses.ts';
 import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
@@ -92,18 +93,6 @@ export interface ClientLogout {
   readonly frontchannelUri: string | null;
   /** The client wants the `sid`. */
   readonly sessionRequired: boolean;
-}
-
-/** How a client asks for people by the back channel (OpenID Connect CIBA §4). */
-export interface ClientCiba {
-  /** The client asks again and again, or is told when to ask. */
-  readonly deliveryMode: 'poll' | 'ping';
-  /** Where it is told. */
-  readonly notificationEndpoint: string | null;
-  /** It takes a code from people by which they prove to be there. */
-  readonly userCodeParameter: boolean;
-  /** Its requests are signed with this algorithm; null: they need not be. */
-  readonly requestSigningAlg: string | null;
 }
 
 /** Whether a client knows people by their own subject or by one made for it (Core §8). */

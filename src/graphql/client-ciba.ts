@@ -1,6 +1,6 @@
 import { Field, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../commands/client-ciba.ts';
-import type * as domain from '../domain/client.ts';
+import type * as domain from '../domain/client-ciba.ts';
 
 export const BackchannelDeliveryMode = {
   POLL: 'poll',
