@@ -78,10 +78,16 @@ function byProfile(input: ClientRegistrationInput): ClientRegistrationInput {
     requirements: {
       pushedAuthorizationRequests: true,
       dpop: !requirements?.certificateBoundTokens,
-      ...requirements,
+      ...said(requirements),
     },
-    tokenPolicy: { refreshTokenUsage: 'reuse', ...tokenPolicy },
+    tokenPolicy: { refreshTokenUsage: 'reuse', ...said(tokenPolicy) },
   };
+}
+
+/** The fields of an input that are there, and not null. */
+function said<T extends object>(input: T | null | undefined): Partial<T> {
+  const fields = Object.entries(input ?? {}).filter(([, value]) => value != null);
+  return Object.fromEntries(fields) as Partial<T>;
 }
 
 /** What is left out takes the safest value that makes a working client. */

@@ -50,16 +50,27 @@ export function receive(
   return origin;
 }
 
-/** The address for mutual TLS has no pages: nobody's cookies belong there. */
-export function aliasedEndpointsOnly(routes: Routes): Middleware {
+/**
+ * The address for mutual TLS has no pages: nobody's cookies belong there. And where certificates have
+ * no way to come, discovery does not speak of binding tokens to them.
+ */
+export function certificatesWhereTheyCome(tls: MutualTls, routes: Routes): Middleware {
   const paths = Object.keys(ALIASED).map((route) => routes[route]);
   return async (ctx, next) => {
-    if (!aliased.has(ctx.req) || paths.includes(ctx.path)) await next();
+    if (aliased.has(ctx.req) && !paths.includes(ctx.path)) return;
+    await next();
+    if (areShown(tls) || (ctx as KoaContextWithOIDC).oidc?.route !== 'discovery') return;
+    delete (ctx.body as Record<string, unknown>).tls_client_certificate_bound_access_tokens;
   };
 }
 
+function areShown({ proxy, origin }: MutualTls): boolean {
+  return proxy !== null || origin !== null;
+}
+
 /** The feature, and what discovery tells of it (RFC 8705 §5). */
-export function mutualTls({ proxy, origin }: MutualTls, routes: Routes) {
+export function mutualTls(tls: MutualTls, routes: Routes) {
+  const { origin } = tls;
   const aliases = Object.entries(ALIASED)
     .filter(([route]) => routes[route])
     .map(([route, name]) => [name, `${origin}${routes[route]}`]);
@@ -78,7 +89,7 @@ export function mutualTls({ proxy, origin }: MutualTls, routes: Routes) {
       },
     } satisfies NonNullable<Configuration['features']>['mTLS'],
     /** How clients can authenticate, where there is a way for certificates. */
-    methods: proxy || origin ? (['tls_client_auth', 'self_signed_tls_client_auth'] as const) : [],
+    methods: areShown(tls) ? (['tls_client_auth', 'self_signed_tls_client_auth'] as const) : [],
     discovery: origin ? { mtls_endpoint_aliases: Object.fromEntries(aliases) } : {},
   };
 }

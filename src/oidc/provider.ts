@@ -14,7 +14,7 @@ import { registerExtensionGrants } from './grants/index.ts';
 import { interactions } from './interactions.ts';
 import { makeJwtsByPolicy, takeJwts } from './jwt-access-tokens.ts';
 import { checkKnownClients } from './known-clients.ts';
-import { aliasedEndpointsOnly, receive } from './mutual-tls.ts';
+import { certificatesWhereTheyCome, receive } from './mutual-tls.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
 import type { RegistrationLimits } from './registration-limits.ts';
@@ -88,7 +88,7 @@ function build(context: ProviderContext & ConfigurationContext) {
     context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),
   );
   for (const middleware of context.outer) provider.use(middleware);
-  provider.use(aliasedEndpointsOnly(ROUTES));
+  provider.use(certificatesWhereTheyCome(context.mutualTls, ROUTES));
   provider.use(transaction(context));
   provider.use(deviceRequests(context));
   provider.use(backchannelRequests());

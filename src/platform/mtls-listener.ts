@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import https from 'node:https';
@@ -34,7 +35,7 @@ export async function mtlsServer(
     contents('MTLS_CERT_FILE', mtlsCertFile),
     contents('MTLS_KEY_FILE', mtlsKeyFile),
     // An empty list: when there is none, the authorities of the web would be trusted with our clients.
-    mtlsCaFile ? contents('MTLS_CA_FILE', mtlsCaFile) : [],
+    mtlsCaFile ? authorities(mtlsCaFile) : [],
   ]);
   try {
     const options = {
@@ -47,8 +48,20 @@ export async function mtlsServer(
     };
     return https.createServer(options, handle);
   } catch (error) {
-    const message = `cannot be used with MTLS_KEY_FILE and MTLS_CA_FILE: ${String(error)}`;
+    const message = `cannot be used with MTLS_KEY_FILE: ${String(error)}`;
     throw new ConfigError([{ variable: 'MTLS_CERT_FILE', message }]);
+  }
+}
+
+async function authorities(path: string): Promise<Buffer> {
+  const variable = 'MTLS_CA_FILE';
+  const pem = await contents(variable, path);
+  try {
+    // Node passes over what is no certificate, and would trust nobody.
+    new X509Certificate(pem);
+    return pem;
+  } catch {
+    throw new ConfigError([{ variable, message: 'has no certificate in it' }]);
   }
 }
 

@@ -113,3 +113,42 @@ test('a further secret has an end in UTC, or none', async () => {
   expect(on.facts.at(-1)?.data).toMatchObject({ expiresAt: null });
   await expect(add('yesterday')).rejects.toMatchObject({ detail: { field: 'expiresAt' } });
 });
+
+test('what a client of FAPI 2.0 leaves out is as FAPI 2.0 wants it, as if it were null', async () => {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const fapi = (input: Partial<ClientRegistrationInput>) =>
+    register({
+      profile: 'fapi2',
+      jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }) }] },
+      ...input,
+    });
+  expect((await fapi({})).facts[0]?.data).toMatchObject({
+    authenticationMethod: 'private_key_jwt',
+    requirements: { pkce: true, pushedAuthorizationRequests: true, dpop: true },
+    tokenPolicy: { refreshTokenUsage: 'reuse' },
+  });
+  const bound = await fapi({
+    requirements: { pushedAuthorizationRequests: null, dpop: null, certificateBoundTokens: true },
+    tokenPolicy: { refreshTokenUsage: null, accessTokenLifetime: 60 },
+  });
+  expect(bound.facts[0]?.data).toMatchObject({
+    requirements: { pushedAuthorizationRequests: true, dpop: false, certificateBoundTokens: true },
+    tokenPolicy: { refreshTokenUsage: 'reuse', accessTokenLifetime: 60 },
+  });
+  await expect(fapi({ tokenPolicy: { refreshTokenUsage: 'one_time' } })).rejects.toMatchObject({
+    detail: { field: 'tokenPolicy.refreshTokenUsage' },
+  });
+});
+
+test.each([
+  ['subject_dn', 'shop'],
+  ['san_dns', '*.shop.example'],
+  ['san_uri', 'shop'],
+  ['san_ip', '10.1.2'],
+  ['san_email', 'shop'],
+] as const)('a name in a certificate, of the kind %s, cannot be %j', async (type, value) => {
+  await expect(register({ certificateSubject: { type, value } })).rejects.toMatchObject({
+    code: 'invalid',
+    detail: { field: 'certificateSubject.value' },
+  });
+});

@@ -161,6 +161,17 @@ describe.each(ENGINES)('mutual TLS, on %s', (engine) => {
     });
   });
 
+  test('takes proofs of possession for its addresses', async () => {
+    const { clientId } = await registered({
+      ...byName,
+      requirements: { dpop: true },
+    });
+    const { config } = await tls.connect(clientId, trusted);
+    const DPoP = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair('ES256'));
+    const granted = await oidc.clientCredentialsGrant(config, {}, { DPoP });
+    expect(granted.token_type).toBe('dpop');
+  });
+
   describe('behind a proxy', () => {
     const pem = (certificate: Certificate) => encodeURIComponent(certificate.cert);
     const rfc9440 = (certificate: Certificate) =>

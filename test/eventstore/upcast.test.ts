@@ -1,5 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { filledIn } from '../../src/eventstore/upcast.ts';
+import type { RecordedEvent } from '../../src/eventstore/event-store.ts';
+import { filledIn, upcast } from '../../src/eventstore/upcast.ts';
+
+test('a client registered before endpoints were permitted may come to all of them', () => {
+  const permissions = { grantTypes: [], responseTypes: [], scopes: ['openid'] };
+  for (const type of ['ClientRegistered', 'ClientPermissionsChanged']) {
+    const before = { type, data: { permissions }, metadata: { schema: 1 } };
+    expect(upcast(before as unknown as RecordedEvent).data).toMatchObject({
+      permissions: { ...permissions, endpoints: ['*'] },
+    });
+  }
+});
 
 describe('a fact written before it had all its fields', () => {
   test('is given what held before there was the field', () => {
