@@ -60,9 +60,10 @@ export const defineApiResource = wish(
     identifier: resourceIdentifier,
     displayName,
     tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
+    isolated: optional(z.boolean(), false),
     authorizationDetailTypes: optional(authorizationDetailTypes, []),
   }),
-  (data) => ({ type: 'DefineApiResource', data }),
+  (data) => ({ type: 'DefineApiResource', data: { ...data, encryption: null } }),
 );
 
 export const renameApiResource = wish(z.object({ ...target, displayName }), ({ displayName }) => ({
@@ -81,6 +82,11 @@ export const changeApiResourceAuthorizationDetailTypes = wish(
     type: 'ChangeApiResourceAuthorizationDetailTypes',
     data: { authorizationDetailTypes },
   }),
+);
+
+export const changeApiResourceIsolation = wish(
+  z.object({ ...target, isolated: z.boolean() }),
+  ({ isolated }) => ({ type: 'ChangeApiResourceIsolation', data: { isolated } }),
 );
 
 export const removeApiResource = wish(z.object(target), () => ({

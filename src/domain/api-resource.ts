@@ -1,7 +1,14 @@
 import type { TokenFormat } from './client.ts';
 import type { Decider } from './decider.ts';
 import { same } from './decider.ts';
+import {
+  type EncryptionAlgorithm,
+  type EncryptionMethod,
+  encryptionKey,
+  type KeySet,
+} from './encryption.ts';
 import { DomainError } from './errors.ts';
+import type { Sealed } from './ids.ts';
 import type { SigningAlgorithm } from './signing-key.ts';
 
 /** How access tokens for a resource are made; null leaves the choice to the client or the server. */
@@ -23,12 +30,25 @@ export interface AuthorizationDetailType {
   readonly schema: Readonly<Record<string, unknown>> | null;
 }
 
+/** How JWT access tokens for a resource are encrypted, after they were signed. */
+export interface ApiResourceEncryption {
+  /** `dir`: under a secret that the resource shares with this server. */
+  readonly alg: EncryptionAlgorithm | 'dir';
+  readonly enc: EncryptionMethod;
+  /** Public keys of the resource, one of which suits the algorithm; null with a secret. */
+  readonly jwks: KeySet | null;
+  readonly secret: Sealed | null;
+}
+
 export interface ApiResourceDefinition {
   /** The resource indicator and audience (RFC 8707): an absolute URI without fragment. */
   readonly identifier: string;
   readonly displayName: string;
   readonly tokenPolicy: ApiResourceTokenPolicy;
   readonly authorizationDetailTypes: readonly AuthorizationDetailType[];
+  /** It is named by `resource` (RFC 8707) or gets no token, and has none in common with another. */
+  readonly isolated: boolean;
+  readonly encryption: ApiResourceEncryption | null;
 }
 
 export type ApiResourceFacts = {
@@ -39,6 +59,8 @@ export type ApiResourceFacts = {
     ApiResourceDefinition,
     'authorizationDetailTypes'
   >;
+  ApiResourceIsolationChanged: Pick<ApiResourceDefinition, 'isolated'>;
+  ApiResourceEncryptionChanged: Pick<ApiResourceDefinition, 'encryption'>;
   ApiResourceRemoved: Record<string, never>;
 };
 
@@ -47,6 +69,8 @@ export type ApiResourceWishes = {
   RenameApiResource: { readonly displayName: string };
   ChangeApiResourceTokenPolicy: { readonly tokenPolicy: ApiResourceTokenPolicy };
   ChangeApiResourceAuthorizationDetailTypes: ApiResourceFacts['ApiResourceAuthorizationDetailTypesChanged'];
+  ChangeApiResourceIsolation: ApiResourceFacts['ApiResourceIsolationChanged'];
+  ChangeApiResourceEncryption: ApiResourceFacts['ApiResourceEncryptionChanged'];
   RemoveApiResource: Record<string, never>;
 };
 
@@ -64,6 +88,8 @@ export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResour
     ApiResourceRenamed: amend,
     ApiResourceTokenPolicyChanged: amend,
     ApiResourceAuthorizationDetailTypesChanged: amend,
+    ApiResourceIsolationChanged: amend,
+    ApiResourceEncryptionChanged: amend,
     ApiResourceRemoved: () => ({ definition: null }),
   },
 
@@ -93,6 +119,20 @@ export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResour
       same(present(state).authorizationDetailTypes, wish.authorizationDetailTypes)
         ? []
         : [{ type: 'ApiResourceAuthorizationDetailTypesChanged', data: wish }],
+    ChangeApiResourceIsolation: (wish, state) =>
+      present(state).isolated === wish.isolated
+        ? []
+        : [{ type: 'ApiResourceIsolationChanged', data: wish }],
+    ChangeApiResourceEncryption(wish, state) {
+      if (same(present(state).encryption, wish.encryption)) return [];
+      const { alg, jwks } = wish.encryption ?? { alg: 'dir', jwks: null };
+      if (alg !== 'dir' && !encryptionKey(jwks, alg)) {
+        throw new DomainError('invalid', 'there is no key for the algorithm among them', {
+          field: 'encryption.jwks',
+        });
+      }
+      return [{ type: 'ApiResourceEncryptionChanged', data: wish }];
+    },
     RemoveApiResource: (_, state) =>
       state.definition ? [{ type: 'ApiResourceRemoved', data: {} }] : [],
   },

@@ -3,6 +3,7 @@ import { type Allowance, union } from './consent.ts';
 import { type Decider, same } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant, RevocationReason } from './ids.ts';
+import type { Audience } from './token.ts';
 
 /**
  * One authorization in use: what a client may do for a person in one session, with the codes and
@@ -39,7 +40,7 @@ interface Issued {
 
 export interface IssuedAccessToken extends Issued {
   readonly format: TokenFormat;
-  readonly audience: string | null;
+  readonly audience: Audience;
   /** The access token of this grant that it was given in exchange for (RFC 8693). */
   readonly exchangedFrom: Digest | null;
   /** Who exchanged it, and holds it now; null for the client of the grant. */

@@ -3,13 +3,16 @@ import type { Decider } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant } from './ids.ts';
 
+/** Whom a token is for, as a JWT says it: several are a list (RFC 7519 §4.1.3). */
+export type Audience = string | readonly string[] | null;
+
 /** An access token that rests on no grant: client credentials (RFC 6749 §4.4). */
 export interface ClientToken {
   readonly digest: Digest;
   readonly clientId: string;
   readonly format: TokenFormat;
   readonly scopes: readonly string[];
-  readonly audience: string | null;
+  readonly audience: Audience;
   readonly issuedAt: Instant;
   readonly expiresAt: Instant;
   readonly parameters: Readonly<Record<string, unknown>>;

@@ -19,6 +19,8 @@ const ADDED: Readonly<Record<string, Fields>> = {
   ApiResourceDefined: {
     tokenPolicy: { accessTokenSigningAlg: null },
     authorizationDetailTypes: [],
+    isolated: false,
+    encryption: null,
   },
   ApiResourceTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientRegistered: {

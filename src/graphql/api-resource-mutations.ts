@@ -10,10 +10,15 @@ import {
   Resolver,
   Root,
 } from 'type-graphql';
+import {
+  changeApiResourceEncryption,
+  RESOURCE_ENCRYPTION_ALGORITHMS,
+} from '../commands/api-resource-encryption.ts';
 import * as commands from '../commands/api-resources.ts';
 import type { Command } from '../commands/command.ts';
 import { ADMIN_RESOURCE } from '../commands/seed.ts';
 import type { TokenFormat as Format } from '../domain/client.ts';
+import { ENCRYPTION_METHODS, type EncryptionMethod } from '../domain/encryption.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { digest } from '../platform/secrets.ts';
 import { ApiResource } from './api-resource.ts';
@@ -77,6 +82,12 @@ export class ApiResourceDefineInput extends IdempotentInput {
     description: 'The kinds of authorization details it understands; none when absent.',
   })
   readonly authorizationDetailTypes?: AuthorizationDetailTypeInput[] | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether it must be named by `resource` and shares no token; false when absent.',
+  })
+  readonly isolated?: boolean | null;
 }
 
 @InputType()
@@ -107,6 +118,43 @@ export class ApiResourceAuthorizationDetailTypesChangeInput extends ApiResourceI
   readonly authorizationDetailTypes!: AuthorizationDetailTypeInput[];
 }
 
+@InputType({ description: 'Whether an API resource is kept apart from others.' })
+export class ApiResourceIsolationChangeInput extends ApiResourceInput {
+  @Field(() => Boolean, {
+    description: 'Whether it must be named by `resource`, and has no token in common with another.',
+  })
+  readonly isolated!: boolean;
+}
+
+@InputType({ description: 'How JWT access tokens shall be encrypted.' })
+export class ApiResourceEncryptionInput {
+  @Field(() => String, {
+    description: `JWE algorithm: ${RESOURCE_ENCRYPTION_ALGORITHMS.join(', ')}. With dir a secret is made, and shown once.`,
+  })
+  readonly alg!: (typeof RESOURCE_ENCRYPTION_ALGORITHMS)[number];
+
+  @Field(() => String, {
+    nullable: true,
+    description: `How the content is encrypted: ${ENCRYPTION_METHODS.join(', ')}; A256GCM when absent.`,
+  })
+  readonly enc?: EncryptionMethod | null;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'Public keys of the API as a JWK Set (RFC 7517), one of them for the algorithm.',
+  })
+  readonly jwks?: { keys: Record<string, unknown>[] } | null;
+}
+
+@InputType({ description: 'A new encryption of an API resource’s JWT access tokens.' })
+export class ApiResourceEncryptionChangeInput extends ApiResourceInput {
+  @Field(() => ApiResourceEncryptionInput, {
+    nullable: true,
+    description: 'How they are encrypted from now on; not at all when absent.',
+  })
+  readonly encryption?: ApiResourceEncryptionInput | null;
+}
+
 @InputType({ description: 'An API resource that shall no longer be there.' })
 export class ApiResourceRemoveInput extends ApiResourceInput {}
 
@@ -114,6 +162,15 @@ export class ApiResourceRemoveInput extends ApiResourceInput {}
 export class ApiResourcePayload extends Payload {
   @Field(() => String, { nullable: true, description: 'The API resource’s identifier.' })
   readonly identifier?: string | null;
+}
+
+@ObjectType({ description: 'The outcome of a mutation that may have made a secret.' })
+export class ApiResourceSecretPayload extends ApiResourcePayload {
+  @Field(() => String, {
+    nullable: true,
+    description: 'The new secret in base64url. It is shown here and never again; null for none.',
+  })
+  readonly secret?: string | null;
 }
 
 @Resolver(() => ApiResourcePayload)
@@ -132,15 +189,19 @@ export class ApiResourcePayloadResolver {
 }
 
 /** Who changes this very API's tokens can lock everybody out. */
-async function change<Input extends IdempotentInput & { readonly identifier: string }>(
+async function change<
+  Input extends IdempotentInput & { readonly identifier: string },
+  Result extends { identifier: string },
+>(
   context: GraphContext,
   mutation: string,
   input: Input,
-  command: Command<Input, { identifier: string }>,
-): Promise<ApiResourcePayload> {
+  command: Command<Input, Result>,
+): Promise<Partial<Result> & Payload> {
   const { identifier } = input;
   if (identifier === ADMIN_RESOURCE) demand(context.principal.scopes, [EVERYTHING]);
-  return perform(context, { mutation, input, command, about: { identifier } });
+  const about = { identifier } as Partial<Result>;
+  return perform(context, { mutation, input, command, about });
 }
 
 @Resolver()
@@ -187,6 +248,31 @@ export class ApiResourceMutations {
   ): Promise<ApiResourcePayload> {
     const command = commands.changeApiResourceAuthorizationDetailTypes;
     return change(context, 'apiResourceAuthorizationDetailTypesChange', input, command);
+  }
+
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourcePayload, {
+    description: 'Changes whether an API resource is kept apart from others.',
+  })
+  apiResourceIsolationChange(
+    @Arg('input', () => ApiResourceIsolationChangeInput, theInput)
+    input: ApiResourceIsolationChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourcePayload> {
+    const command = commands.changeApiResourceIsolation;
+    return change(context, 'apiResourceIsolationChange', input, command);
+  }
+
+  @Requires('resources', 'write')
+  @Mutation(() => ApiResourceSecretPayload, {
+    description: 'Changes how JWT access tokens for an API resource are encrypted.',
+  })
+  apiResourceEncryptionChange(
+    @Arg('input', () => ApiResourceEncryptionChangeInput, theInput)
+    input: ApiResourceEncryptionChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ApiResourceSecretPayload> {
+    return change(context, 'apiResourceEncryptionChange', input, changeApiResourceEncryption);
   }
 
   @Requires('resources', 'write')

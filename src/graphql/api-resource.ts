@@ -66,6 +66,21 @@ export class AuthorizationDetailType {
   readonly schema!: object | null;
 }
 
+@ObjectType({ description: 'How JWT access tokens are encrypted, after they were signed.' })
+export class ApiResourceEncryption {
+  @Field(() => String, { description: 'JWE algorithm; dir for a secret that is shared.' })
+  readonly alg!: string;
+
+  @Field(() => String, { description: 'How the content is encrypted.' })
+  readonly enc!: string;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description: 'The API’s public keys (RFC 7517); null with a secret, which was shown once.',
+  })
+  readonly jwks!: unknown;
+}
+
 @ObjectType({ implements: Node, description: 'An API that takes access tokens (RFC 8707).' })
 export class ApiResource extends Node {
   @Field(() => String, { description: 'The resource indicator, and the audience of its tokens.' })
@@ -85,6 +100,18 @@ export class ApiResource extends Node {
     description: 'The kinds of authorization details it understands (RFC 9396).',
   })
   readonly authorization_detail_types!: AuthorizationDetailType[];
+
+  @Field(() => Boolean, {
+    description:
+      'Whether it must be named by `resource`, and has no token in common with another (RFC 8707).',
+  })
+  readonly isolated!: boolean;
+
+  @Field(() => ApiResourceEncryption, {
+    nullable: true,
+    description: 'How its JWT access tokens are encrypted; null for not at all.',
+  })
+  readonly encryption!: ApiResourceEncryption | null;
 
   @Field(() => DateTimeScalar, { name: 'createdAt', description: 'When it was defined.' })
   readonly created_at!: string;

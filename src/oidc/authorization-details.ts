@@ -12,6 +12,7 @@ import type { AuthorizationDetailType } from '../domain/api-resource.ts';
 import { violation } from '../platform/json-schema.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { ConsentDetail } from './pages/models.ts';
+import { partsOf } from './several-resources.ts';
 
 type Details = readonly AuthorizationDetail[];
 
@@ -164,6 +165,6 @@ function meantFor(
   { resourceServer }: AccessToken | ClientCredentials,
   details: Details,
 ): AuthorizationDetail[] {
-  const resource = resourceServer?.identifier();
-  return details.filter((each) => resourcesOf(catalogue, each).some((at) => at === resource));
+  const meant = partsOf(resourceServer?.identifier() ?? '');
+  return details.filter((each) => resourcesOf(catalogue, each).some((at) => meant.includes(at)));
 }

@@ -19,7 +19,7 @@ import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
 import { privateJwks } from './jwks.ts';
-import { jwtReader, recordJwt } from './jwt-access-tokens.ts';
+import { completeJwt, jwtReader } from './jwt-access-tokens.ts';
 import { type MutualTls, mutualTls } from './mutual-tls.ts';
 import { FORM_LIFETIME, SESSION_LIFETIME } from './own-session.ts';
 import { redirectOriginOf } from './pages/csp.ts';
@@ -28,6 +28,7 @@ import { type Pages, send } from './pages/pages.ts';
 import { assertClientAssertion, fapi } from './profiles.ts';
 import { prompts, promptValues } from './prompts.ts';
 import { refreshTokenTtl, rotateRefreshToken } from './refresh-tokens.ts';
+import { resourceTokens } from './resource-tokens.ts';
 import { defaultResource, resourceServer } from './resources.ts';
 import { responseAlgorithms, responseDefaults } from './response-protection.ts';
 import { pairwiseSubject } from './subjects.ts';
@@ -176,7 +177,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       clientAuthSigningAlgValues: [...ASYMMETRIC],
       dPoPSigningAlgValues: [...ASYMMETRIC],
     },
-    formats: { customizers: { jwt: recordJwt(details) } },
+    formats: { customizers: { jwt: completeJwt } },
     features: {
       devInteractions: { enabled: false },
       ...authorizationRequestFeatures(context),
@@ -208,7 +209,14 @@ export function configuration(context: ConfigurationContext): Configuration {
         enabled: true,
         defaultResource: defaultResource(catalogue),
         useGrantedResource: () => true,
-        getResourceServerInfo: resourceServer(catalogue, LIFETIMES.accessToken, signingAlgorithms),
+        getResourceServerInfo: resourceServer(
+          catalogue,
+          resourceTokens(catalogue, {
+            lifetime: LIFETIMES.accessToken,
+            signingAlgorithms,
+            secrets,
+          }),
+        ),
       },
       rpInitiatedLogout: {
         enabled: true,

@@ -1,10 +1,10 @@
 import { createLocalJWKSet, type JWK, jwtVerify } from 'jose';
 import type Provider from 'oidc-provider';
-import type { AccessToken, Configuration } from 'oidc-provider';
+import type { AccessToken, ClientCredentials, Configuration } from 'oidc-provider';
 import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
 import { grant } from '../domain/grant.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
-import { clientToken } from '../domain/token.ts';
+import { type Audience, clientToken } from '../domain/token.ts';
 import type { SigningKeyRow } from '../projections/signing-keys.ts';
 import type { DetailSeals } from './adapter/authorization-details.ts';
 import { issued } from './adapter/tokens.ts';
@@ -13,9 +13,15 @@ import { signedWith } from './jwks.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
 /** Three parts of base64url (RFC 7515 §7.1), with dots between them, or with what {@link takeJwts} puts there. */
-const JWT = /^[\w-]+([.~])[\w-]+\1[\w-]+$/;
+const SIGNED = /^[\w-]+([.~])[\w-]+\1[\w-]+$/;
+/** Five parts (RFC 7516 §7.1), of which `dir` leaves the second empty. */
+const ENCRYPTED = /^[\w-]+([.~])[\w-]*\1[\w-]+\1[\w-]+\1[\w-]+$/;
 
-/** The `jti` of a JWT access token (RFC 9068) that this server signed and that has not expired. */
+/**
+ * The id of a JWT access token. One that this server signed (RFC 9068) and that has not expired has
+ * its `jti`. One that is encrypted can be read by nobody but its API, so the whole of it is its id, as
+ * a reference token's is.
+ */
 export type JtiOf = (presented: string) => Promise<string | undefined>;
 
 /** Recognises JWT access tokens among whatever is presented as a token. */
@@ -26,7 +32,8 @@ export function jwtReader(issuer: string, signingKeys: readonly SigningKeyRow[])
   const algorithms = [...new Set(signingKeys.map(({ alg }) => alg))];
   const expected = { issuer, typ: 'at+jwt', algorithms };
   return async (presented) => {
-    if (!JWT.test(presented)) return undefined;
+    if (ENCRYPTED.test(presented)) return presented.replaceAll('~', '.');
+    if (!SIGNED.test(presented)) return undefined;
     try {
       const { payload } = await jwtVerify(presented.replaceAll('~', '.'), keys, expected);
       return payload.exp === undefined ? undefined : payload.jti;
@@ -42,21 +49,11 @@ export function jwtReader(issuer: string, signingKeys: readonly SigningKeyRow[])
  * separators; the adapter, which is asked for the token next, recognises it. Nothing is trusted yet
  * at this point, and the body of the request is read by the library alone.
  */
-export function takeJwts(provider: Provider): void {
-  const all = new WeakMap<object, Record<string, unknown>>();
-  Object.defineProperty(provider.OIDCContext.prototype, 'params', {
-    get(this: object) {
-      return all.get(this);
-    },
-    set(this: { route: string }, params: Record<string, unknown>) {
-      const { token } = params;
-      const takesTokens = this.route === 'introspection' || this.route === 'revocation';
-      if (takesTokens && typeof token === 'string' && JWT.test(token)) {
-        params.token = token.replaceAll('.', '~');
-      }
-      all.set(this, params);
-    },
-  });
+export function takeJwts(route: string, params: Record<string, unknown>): void {
+  const { token } = params;
+  if (route !== 'introspection' && route !== 'revocation') return;
+  if (typeof token !== 'string' || !(SIGNED.test(token) || ENCRYPTED.test(token))) return;
+  params.token = token.replaceAll('.', '~');
 }
 
 /**
@@ -87,39 +84,69 @@ export function makeJwtsByPolicy(
   });
 }
 
-type JwtCustomizer = NonNullable<
-  NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']
->;
+/** What a JWT says while it is being made: the library shows it, and later what became of it. */
+const payloads = new WeakMap<object, Payload>();
 
-/** JWTs never reach the adapter; that one was issued is recorded here, by its `jti`. */
-export const recordJwt =
-  (details: DetailSeals): JwtCustomizer =>
-  async (ctx, token, { payload }) => {
-    const unit = currentUnitOfWork();
-    // RFC 9068 §3: a JWT has an audience even where no resource is named.
-    payload.aud ??= ctx.oidc.issuer;
-    const { jti, aud, iat, exp } = payload as {
-      jti: string;
-      aud: string;
-      iat: number;
-      exp: number;
-    };
-    // Of the tokens in an authorization response the library ties only references to the session.
-    if (token.kind === 'AccessToken' && token.gty === 'implicit') {
-      token.expiresWithSession ??= !token.scopes.has('offline_access');
-    }
-    const { IN_PAYLOAD } = token.constructor as typeof AccessToken;
-    const fields = IN_PAYLOAD.map((field) => [field, token[field as keyof typeof token]]);
-    const fact = {
-      ...(await issued(jti, { ...Object.fromEntries(fields), iat, exp }, details)),
-      format: 'jwt' as const,
-      audience: aud,
-    };
-    if (token.kind === 'AccessToken') {
-      const data = { ...fact, ...unit.exchange };
-      unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data });
-    } else {
-      const data = { ...fact, clientId: ctx.oidc.client?.clientId ?? '' };
-      unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });
-    }
+interface Payload {
+  readonly jti: string;
+  readonly aud: NonNullable<Audience>;
+  readonly iat: number;
+  readonly exp: number;
+}
+
+/** The library's customizer of JWT access tokens. */
+export const completeJwt: NonNullable<
+  NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']
+> = (ctx, token, { payload }) => {
+  // RFC 9068 §3: a JWT has an audience even where no resource is named.
+  payload.aud ??= ctx.oidc.issuer;
+  payloads.set(token, payload as unknown as Payload);
+};
+
+/** JWTs never reach the adapter: that one was issued is recorded here, by its id. */
+export function recordJwts(provider: Provider, details: DetailSeals): void {
+  for (const { prototype } of [provider.AccessToken, provider.ClientCredentials]) {
+    const { getValueAndPayload } = prototype as unknown as Made;
+    Object.assign(prototype, {
+      async getValueAndPayload(this: AccessToken | ClientCredentials) {
+        const made = await getValueAndPayload.call(this);
+        const payload = payloads.get(this);
+        const id = payload && (ENCRYPTED.test(made.value) ? made.value : payload.jti);
+        if (id) await record(this, payload, id, details);
+        return made;
+      },
+    });
+  }
+}
+
+interface Made {
+  getValueAndPayload(this: AccessToken | ClientCredentials): Promise<{ readonly value: string }>;
+}
+
+async function record(
+  token: AccessToken | ClientCredentials,
+  payload: Payload,
+  id: string,
+  details: DetailSeals,
+): Promise<void> {
+  const unit = currentUnitOfWork();
+  // Of the tokens in an authorization response the library ties only references to the session.
+  if (token.kind === 'AccessToken' && token.gty === 'implicit') {
+    token.expiresWithSession ??= !token.scopes.has('offline_access');
+  }
+  const { IN_PAYLOAD } = token.constructor as typeof AccessToken;
+  const fields = IN_PAYLOAD.map((field) => [field, token[field as keyof typeof token]]);
+  const { iat, exp } = payload;
+  const fact = {
+    ...(await issued(id, { ...Object.fromEntries(fields), iat, exp }, details)),
+    format: 'jwt' as const,
+    audience: payload.aud,
   };
+  if (token.kind === 'AccessToken') {
+    const data = { ...fact, ...unit.exchange };
+    unit.wish(grant, token.grantId, { type: 'IssueAccessToken', data });
+  } else {
+    const data = { ...fact, clientId: token.clientId ?? '' };
+    unit.wish(clientToken, fact.digest, { type: 'IssueClientToken', data }, { fresh: true });
+  }
+}

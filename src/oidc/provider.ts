@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { EventStore } from '../eventstore/event-store.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
+import { DetailSeals } from './adapter/authorization-details.ts';
 import { backchannelRequests } from './backchannel.ts';
 import { backchannelPage } from './backchannel-page.ts';
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
@@ -12,12 +13,14 @@ import { type ConfigurationContext, configuration, ROUTES } from './configuratio
 import { deviceRequests } from './device-flow.ts';
 import { registerExtensionGrants } from './grants/index.ts';
 import { interactions } from './interactions.ts';
-import { makeJwtsByPolicy, takeJwts } from './jwt-access-tokens.ts';
+import { makeJwtsByPolicy, recordJwts, takeJwts } from './jwt-access-tokens.ts';
 import { checkKnownClients } from './known-clients.ts';
 import { certificatesWhereTheyCome, receive } from './mutual-tls.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
+import { rewriteParameters } from './parameters.ts';
 import type { RegistrationLimits } from './registration-limits.ts';
+import { knowSeveralResources, takeSeveralResources } from './several-resources.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { transaction } from './transaction.ts';
 import type { UserCodeLimits } from './user-code-limits.ts';
@@ -81,7 +84,9 @@ function build(context: ProviderContext & ConfigurationContext) {
   checkKnownClients(provider);
   tellSessionIds(provider);
   makeJwtsByPolicy(provider, context.signingAlgorithms);
-  takeJwts(provider);
+  recordJwts(provider, new DetailSeals(context));
+  knowSeveralResources(provider, context.catalogue);
+  rewriteParameters(provider, [takeJwts, takeSeveralResources]);
   registerExtensionGrants({ ...context, provider });
   // The provider answers these itself, and would otherwise keep the reason to itself.
   provider.on('server_error', (ctx, err) =>

@@ -1,41 +1,52 @@
 import { decodeJwt } from 'jose';
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { errors } from 'oidc-provider';
-import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
-import type { SigningAlgorithm } from '../domain/signing-key.ts';
+import { ADMIN_RESOURCE } from '../commands/seed.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownScope } from '../projections/protocol-reads.ts';
 import { scopeList } from './adapter/model-adapter.ts';
 import { askedDetails, resourcesOf } from './authorization-details.ts';
 import { policyOf } from './clients.ts';
-import { signedWith } from './jwks.ts';
+import { sharedTerms, type TermsOf } from './resource-tokens.ts';
+import { partsOf, together } from './several-resources.ts';
 
 /** Scopes of the protocol itself: they need no permission of their own. */
 const OF_THE_PROTOCOL = ['openid', 'offline_access'];
 
+const NOT_TOGETHER =
+  'these API resources have no token in common: name one of them by the parameter resource';
+
 /**
- * Which resource (RFC 8707) a request without `resource` means: the one its scopes are permissions
- * on, or at which the authorization details count. `oneOf` narrows the choice to what was granted.
+ * Which resource (RFC 8707) a request without `resource` means: those its scopes are permissions on,
+ * or at which the authorization details count, and that need not be named. `oneOf` are those that were
+ * granted, or that the request names: one token is for all of them.
  * @throws InvalidScope for a scope that does not exist or that the client may not ask for
+ * @throws InvalidTarget where nothing is left but resources that must be named
  */
 export function defaultResource(catalogue: Catalogue) {
-  const { scopes: defined } = catalogue;
+  const { scopes: defined, resources } = catalogue;
+  const unnamed = (identifiers: readonly string[]): string[] => {
+    const meant = identifiers.filter((each) => !resources.get(each)?.isolated);
+    if (identifiers.length === 0 || meant.length > 0) return meant;
+    throw new errors.InvalidTarget('the API resource must be named by the parameter resource');
+  };
   return (
     ctx: KoaContextWithOIDC,
     client: Client,
     oneOf?: readonly string[],
   ): string | readonly string[] | undefined => {
-    if (oneOf) return oneOf;
+    if (oneOf) return together(ctx.oidc.params?.resource ? oneOf : unnamed(oneOf));
     keepOfflineAccess(ctx, client);
     const scopes = checkedScopes(defined, ctx, client);
     const details = askedDetails(ctx) ?? [];
-    const meant = [
+    const meant = unnamed([
       ...new Set([
         ...scopes.flatMap((scope) => scope.resources),
         ...details.flatMap((each) => resourcesOf(catalogue, each)),
       ]),
-    ];
-    if (meant.length > 0) return meant.length === 1 ? meant[0] : meant;
+    ]);
+    // Each is agreed to by itself; what they have in common is their token.
+    if (meant.length > 0) return ctx.oidc.route === 'token' ? together(meant) : meant;
     const formatIsJwt = policyOf(client).tokenPolicy.accessTokenFormat === 'jwt';
     // RFC 9068 §3: a JWT has an audience even where no resource is named.
     return formatIsJwt && !scopes.some(({ name }) => name === 'openid')
@@ -45,39 +56,36 @@ export function defaultResource(catalogue: Catalogue) {
 }
 
 /**
- * How tokens for one resource are made for this client: the resource's own policy first, then the
- * client's, then the server's.
- * @throws InvalidTarget for a resource that is not defined
+ * How tokens for a resource, or for several together, are made for this client.
+ * @throws InvalidTarget for a resource that is not defined, and for several that cannot share a token
  */
-export function resourceServer(
-  { scopes: defined, resources }: Catalogue,
-  defaultLifetime: number,
-  signingAlgorithms: readonly SigningAlgorithm[],
-) {
+export function resourceServer({ scopes: defined, resources }: Catalogue, termsOf: TermsOf) {
   return (ctx: KoaContextWithOIDC, identifier: string, client: Client): ResourceServer => {
     keepOfflineAccess(ctx, client);
-    const row = resources.get(identifier);
     const scopes = checkedScopes(defined, ctx, client);
-    if (!row && identifier !== ctx.oidc.issuer) throw new errors.InvalidTarget();
-    const { accessTokenFormat, accessTokenLifetime, accessTokenSigningAlg } =
-      policyOf(client).tokenPolicy;
-    const format = row?.token_policy.accessTokenFormat ?? accessTokenFormat;
+    const parts = partsOf(identifier);
+    const unknown = parts.filter((each) => !resources.has(each) && each !== ctx.oidc.issuer);
+    if (unknown.length > 0) throw new errors.InvalidTarget();
+    if (parts.length > 1) assertMayShare(ctx, parts);
+    const terms = sharedTerms(parts.map((each) => termsOf(each, client)));
+    if (!terms) throw new errors.InvalidTarget(NOT_TOGETHER);
     return {
+      ...terms,
       audience: identifier,
       scope: scopes
-        .filter(({ resources }) => resources.includes(identifier))
+        .filter(({ resources }) => parts.some((each) => resources.includes(each)))
         .map(({ name }) => name)
         .join(' '),
-      accessTokenFormat: format === 'jwt' ? 'jwt' : 'opaque',
-      jwt: signedWith(
-        signingAlgorithmsFor(policyOf(client).profile, signingAlgorithms),
-        row?.token_policy.accessTokenSigningAlg,
-        accessTokenSigningAlg,
-      ),
-      accessTokenTTL:
-        row?.token_policy.accessTokenLifetime ?? accessTokenLifetime ?? defaultLifetime,
     };
   };
+
+  function assertMayShare({ oidc }: KoaContextWithOIDC, parts: readonly string[]): void {
+    const alone = parts.some((each) => each === ADMIN_RESOURCE || resources.get(each)?.isolated);
+    // Elsewhere each is resolved by itself, so whoever names them together is not the library.
+    if (alone || parts.includes(oidc.issuer) || oidc.route !== 'token') {
+      throw new errors.InvalidTarget(NOT_TOGETHER);
+    }
+  }
 }
 
 /** Whether the client is permitted a scope. */

@@ -1,4 +1,5 @@
 import type {
+  ApiResourceEncryption,
   ApiResourceFacts,
   ApiResourceTokenPolicy,
   AuthorizationDetailType,
@@ -13,6 +14,8 @@ export interface ApiResourceRow {
   readonly display_name: string;
   readonly token_policy: ApiResourceTokenPolicy;
   readonly authorization_detail_types: readonly AuthorizationDetailType[];
+  readonly isolated: boolean;
+  readonly encryption: ApiResourceEncryption | null;
   readonly created_at: Instant;
   readonly changed_at: Instant;
 }
@@ -27,6 +30,8 @@ export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResource
     display_name: 'text not null',
     token_policy: 'jsonb not null',
     authorization_detail_types: 'jsonb not null',
+    isolated: 'boolean not null',
+    encryption: 'jsonb',
     created_at: 'timestamptz not null',
     changed_at: 'timestamptz not null',
   },
@@ -40,6 +45,8 @@ export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResource
           display_name: data.displayName,
           token_policy: data.tokenPolicy,
           authorization_detail_types: data.authorizationDetailTypes,
+          isolated: data.isolated,
+          encryption: data.encryption,
           created_at: at,
           changed_at: at,
         },
@@ -59,6 +66,12 @@ export const apiResources: Projection<ApiResourceRow, 'resource_id', ApiResource
           changed_at: at,
         },
       },
+    ],
+    ApiResourceIsolationChanged: ({ data, id, at }) => [
+      { set: { resource_id: id, isolated: data.isolated, changed_at: at } },
+    ],
+    ApiResourceEncryptionChanged: ({ data, id, at }) => [
+      { set: { resource_id: id, encryption: data.encryption, changed_at: at } },
     ],
     ApiResourceRemoved: ({ id }) => [{ drop: { resource_id: id } }],
   },

@@ -1,6 +1,6 @@
 import type { GrantFacts } from '../domain/grant.ts';
 import type { Instant } from '../domain/ids.ts';
-import type { ClientTokenFacts } from '../domain/token.ts';
+import type { Audience, ClientTokenFacts } from '../domain/token.ts';
 import type { Projection } from './projection.ts';
 
 export type TokenKind = 'authorization_code' | 'access_token' | 'refresh_token' | 'client_token';
@@ -18,7 +18,7 @@ export interface TokenRow {
   /** Who holds it, where that is not said by its grant: a client token, or one given in exchange. */
   readonly client_id: string | null;
   readonly scopes: readonly string[];
-  readonly audience: string | null;
+  readonly audience: Audience;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly issued_at: Instant;
   readonly expires_at: Instant;
@@ -44,7 +44,7 @@ export const tokens: Projection<
     grant_id: 'text',
     client_id: 'text',
     scopes: 'jsonb not null',
-    audience: 'text',
+    audience: 'jsonb',
     parameters: 'jsonb not null',
     issued_at: 'timestamptz not null',
     expires_at: 'timestamptz not null',

@@ -1,5 +1,9 @@
 import { describe, test } from '@jest/globals';
-import { type ApiResourceDefinition, apiResource } from '../../src/domain/api-resource.ts';
+import {
+  type ApiResourceDefinition,
+  type ApiResourceEncryption,
+  apiResource,
+} from '../../src/domain/api-resource.ts';
 import { given } from '../support/decider-spec.ts';
 
 const api: ApiResourceDefinition = {
@@ -7,6 +11,8 @@ const api: ApiResourceDefinition = {
   displayName: 'The API',
   tokenPolicy: { accessTokenFormat: null, accessTokenSigningAlg: null, accessTokenLifetime: null },
   authorizationDetailTypes: [],
+  isolated: false,
+  encryption: null,
 };
 const tokenPolicy = {
   accessTokenFormat: 'jwt',
@@ -28,6 +34,17 @@ const typesChanged = {
   type: 'ApiResourceAuthorizationDetailTypesChanged',
   data: { authorizationDetailTypes: types },
 } as const;
+const isolate = { type: 'ChangeApiResourceIsolation', data: { isolated: true } } as const;
+const isolated = { type: 'ApiResourceIsolationChanged', data: { isolated: true } } as const;
+const encryption: ApiResourceEncryption = {
+  alg: 'ECDH-ES',
+  enc: 'A256GCM',
+  jwks: { keys: [{ kty: 'EC', crv: 'P-256' }] },
+  secret: null,
+};
+const encrypt = (encryption: ApiResourceEncryption) =>
+  ({ type: 'ChangeApiResourceEncryption', data: { encryption } }) as const;
+const encrypted = { type: 'ApiResourceEncryptionChanged', data: { encryption } } as const;
 const remove = { type: 'RemoveApiResource', data: {} } as const;
 const removed = { type: 'ApiResourceRemoved', data: {} } as const;
 
@@ -51,6 +68,8 @@ describe('defining', () => {
 describe.each([
   { wish: rename, fact: renamed },
   { wish: changePolicy, fact: policyChanged },
+  { wish: isolate, fact: isolated },
+  { wish: encrypt(encryption), fact: encrypted },
 ])('$wish.type', ({ wish, fact }) => {
   test('is recorded once', () => {
     given(apiResource, defined(api)).when(wish).then(fact);
@@ -63,6 +82,16 @@ describe.each([
       .when(wish)
       .thenRefused('not_found', { field: 'identifier' });
   });
+});
+
+test.each([
+  ['none at all', null],
+  ['one for signatures', { keys: [{ kty: 'EC', use: 'sig' }] }],
+  ['one for another algorithm', { keys: [{ kty: 'RSA' }] }],
+])('encryption to a key that is %s is refused', (_, jwks) => {
+  given(apiResource, defined(api))
+    .when(encrypt({ ...encryption, jwks }))
+    .thenRefused('invalid', { field: 'encryption.jwks' });
 });
 
 test('each change keeps what the other changed', () => {

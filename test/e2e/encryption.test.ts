@@ -10,10 +10,15 @@ import {
   jwtVerify,
 } from 'jose';
 import * as oidc from 'openid-client';
+import { changeApiResourceEncryption } from '../../src/commands/api-resource-encryption.ts';
+import { defineApiResource } from '../../src/commands/api-resources.ts';
 import { type ClientRegistrationInput, changeClientKeys } from '../../src/commands/clients.ts';
+import { defineScope } from '../../src/commands/scopes.ts';
 import { ENCRYPTION_ALGORITHMS, type EncryptionAlgorithm } from '../../src/domain/encryption.ts';
 import type { Person } from '../support/admin.ts';
-import { ClientApp, goThrough, newBrowser } from '../support/client-app.ts';
+import { adminApi } from '../support/admin-api.ts';
+import { ClientApp, goThrough, newBrowser, post } from '../support/client-app.ts';
+import { eventually } from '../support/eventually.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
 
 /** A key pair as its owner has it, and as it is published. */
@@ -39,7 +44,7 @@ describe.each(ENGINES)('encryption, on %s', (engine) => {
     return (await jwtVerify(jwt, keys, { issuer: server.issuer, audience })).payload;
   };
 
-  const opened = async (jwe: string, key: CryptoKey) =>
+  const opened = async (jwe: string, key: CryptoKey | Uint8Array) =>
     new TextDecoder().decode((await compactDecrypt(jwe, key)).plaintext);
 
   const connect = async (input: Partial<ClientRegistrationInput>) => {
@@ -150,6 +155,103 @@ describe.each(ENGINES)('encryption, on %s', (engine) => {
       await expect(
         server.admin.run(changeClientKeys, { clientId, jwks: null, jwksUri: null }),
       ).rejects.toMatchObject({ detail: { field: 'responseProtection.idToken.encryptionAlg' } });
+    });
+  });
+
+  describe('of JWT access tokens, for an API', () => {
+    const PAYROLL = 'https://payroll.example';
+    const VAULT = 'https://vault.example';
+    let app: ClientApp;
+
+    beforeAll(async () => {
+      app = await connect({ tokenPolicy: { accessTokenFormat: 'jwt' } });
+      const scopes = { payroll: PAYROLL, vault: VAULT };
+      for (const [name, identifier] of Object.entries(scopes)) {
+        await server.admin.run(defineApiResource, { identifier, displayName: name });
+        await server.admin.run(defineScope, { name, displayName: name, resources: [identifier] });
+      }
+      await eventually('the server knows of the last scope', async () => {
+        const asked = { grant_type: 'client_credentials', scope: 'vault' };
+        const answer = await post(server, '/connect/token', asked, { client: app.registered });
+        return answer.status === 200;
+      });
+    });
+
+    const tokenFor = async (scope: string) =>
+      (await oidc.clientCredentialsGrant(app.config, { scope })).access_token;
+
+    /** What is changed takes effect on the next request to the node that was told. */
+    const whenEncrypted = (scope: string, alg: string) =>
+      eventually(`tokens are encrypted by ${alg}`, async () => {
+        return decodeProtectedHeader(await tokenFor(scope)).alg === alg;
+      });
+
+    const userToken = async (scope: string) =>
+      (await app.signIn(newBrowser(server), person, { scope: `openid ${scope}` })).tokens;
+
+    test('to a public key of its own', async () => {
+      const { jwk, kid, privateKey } = await encryptionKeys('RSA-OAEP-256');
+
+      await server.admin.run(changeApiResourceEncryption, {
+        identifier: PAYROLL,
+        encryption: { alg: 'RSA-OAEP-256', enc: 'A128GCM', jwks: { keys: [jwk] } },
+      });
+      await whenEncrypted('payroll', 'RSA-OAEP-256');
+      for (const token of [await tokenFor('payroll'), (await userToken('payroll')).access_token]) {
+        expect(decodeProtectedHeader(token)).toMatchObject({ kid, cty: 'at+jwt' });
+        const inside = await opened(token, privateKey);
+        expect(await verified(inside, PAYROLL)).toMatchObject({ scope: 'payroll' });
+        expect(await app.isActive(inside)).toBe(false);
+      }
+    });
+
+    test('under a secret that is shared, shown once, and kept sealed', async () => {
+      const { call } = await adminApi(server);
+      const change = async () =>
+        await call(
+          `mutation ($input: ApiResourceEncryptionChangeInput!) {
+               apiResourceEncryptionChange(input: $input) {
+                 secret apiResource { encryption { alg enc jwks } } userErrors { message } } }`,
+          { input: { identifier: VAULT, encryption: { alg: 'dir' } } },
+        );
+      const { secret, apiResource } = await change();
+      expect(apiResource.encryption).toEqual({ alg: 'dir', enc: 'A256GCM', jwks: null });
+      await whenEncrypted('vault', 'dir');
+      const key = Buffer.from(secret, 'base64url');
+      const inside = await opened(await tokenFor('vault'), key);
+      expect(await verified(inside, VAULT)).toMatchObject({ scope: 'vault' });
+
+      const next = Buffer.from((await change()).secret, 'base64url');
+      await eventually('the new secret is in use', () =>
+        tokenFor('vault').then((token) =>
+          opened(token, next).then(
+            () => true,
+            () => false,
+          ),
+        ),
+      );
+      const log = JSON.stringify(await server.admin.events());
+      expect(log).toContain('ApiResourceEncryptionChanged');
+      expect(log).not.toContain(secret);
+    });
+
+    test('which introspection and revocation take as they are', async () => {
+      const token = await tokenFor('vault');
+      expect(await oidc.tokenIntrospection(app.config, token)).toMatchObject({
+        active: true,
+        aud: VAULT,
+        scope: 'vault',
+      });
+      const [head = '', ...others] = token.split('.');
+      const tampered = [`${head}A`, ...others].join('.');
+      expect(await app.isActive(tampered)).toBe(false);
+      await oidc.tokenRevocation(app.config, token);
+      expect(await app.isActive(token)).toBe(false);
+
+      const tokens = await userToken('vault offline_access');
+      expect(await app.isActive(tokens.access_token)).toBe(true);
+      await oidc.tokenRevocation(app.config, tokens.refresh_token ?? '');
+      expect(await app.isActive(tokens.access_token)).toBe(false);
     });
   });
 });

@@ -272,6 +272,19 @@ const wishes: {
         displayName: text,
         tokenPolicy: policy,
         authorizationDetailTypes: detailTypes,
+        isolated: fc.boolean(),
+        encryption: fc.constant(null),
+      }),
+      ChangeApiResourceIsolation: record({ isolated: fc.boolean() }),
+      ChangeApiResourceEncryption: record({
+        encryption: fc.option(
+          record({
+            alg: fc.constantFrom('dir', 'RSA-OAEP'),
+            enc: fc.constantFrom('A128GCM', 'A256GCM'),
+            jwks: fc.constantFrom(null, { keys: [{ kty: 'RSA' }] }),
+            secret: maybeText,
+          }),
+        ),
       }),
       RenameApiResource: record({ displayName: text }),
       ChangeApiResourceTokenPolicy: record({ tokenPolicy: policy }),

@@ -55,7 +55,12 @@ export const apiResourceChronicle: Chronicle<
 > = {
   decider: apiResource,
   sealed: [],
-  fields: ({ definition }) => ({ ...definition }),
+  fields: ({ definition }) => ({
+    ...definition,
+    ...(definition?.encryption?.secret
+      ? { encryption: { ...definition.encryption, secret: SEALED } }
+      : {}),
+  }),
 };
 
 export const userChronicle: Chronicle<UserState, UserWishes, UserFacts> = {

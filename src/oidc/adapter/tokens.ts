@@ -1,7 +1,7 @@
 import type { AdapterPayload } from 'oidc-provider';
 import Provider from 'oidc-provider';
 import { grant } from '../../domain/grant.ts';
-import { clientToken } from '../../domain/token.ts';
+import { type Audience, clientToken } from '../../domain/token.ts';
 import { digest } from '../../platform/secrets.ts';
 import type { KnownToken, ProtocolReads } from '../../projections/protocol-reads.ts';
 import type { TokenKind, TokenRow } from '../../projections/tokens.ts';
@@ -86,7 +86,7 @@ abstract class TokenAdapter extends ModelAdapter {
         sessionUid: token.grant.session_uid ?? undefined,
       }),
       scope: token.scopes.length > 0 ? token.scopes.join(' ') : undefined,
-      aud: token.audience ?? undefined,
+      aud: (token.audience as string | string[] | null) ?? undefined,
     };
   }
 
@@ -256,6 +256,6 @@ export class ClientCredentialsAdapter extends TokenAdapter {
   }
 }
 
-function audience(payload: AdapterPayload): string | null {
-  return (payload.aud as string | undefined) ?? null;
+function audience(payload: AdapterPayload): Audience {
+  return (payload.aud as Audience | undefined) ?? null;
 }

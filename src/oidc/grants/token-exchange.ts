@@ -20,6 +20,7 @@ import type { Catalogue } from '../../projections/catalogue.ts';
 import { instantOf, scopeList } from '../adapter/model-adapter.ts';
 import { policyOf } from '../clients.ts';
 import { mayAsk } from '../resources.ts';
+import { together } from '../several-resources.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
 import type { ExtensionGrant, GrantContext } from './extension-grant.ts';
 import { text, texts } from './parameters.ts';
@@ -184,7 +185,10 @@ function presented({ oidc: { params } }: Context, name: 'subject_token' | 'actor
  * permission by name. `*` does not count: it says nothing about that resource.
  */
 function mayExchange({ catalogue }: GrantContext, client: Client, token: AccessToken): boolean {
-  return token.clientId === client.clientId || isOn(catalogue, client, token.aud);
+  return (
+    token.clientId === client.clientId ||
+    [token.aud].flat().some((each) => isOn(catalogue, client, each))
+  );
 }
 
 function isOn({ scopes }: Catalogue, client: Client, resource: unknown): boolean {
@@ -247,7 +251,8 @@ async function narrow(
   ctx.oidc.entity('Grant', grant);
 
   // The issuer is the audience of a JWT that is for no resource.
-  const own = subject.aud === issuer ? undefined : String(subject.aud ?? '') || undefined;
+  const aud = [subject.aud ?? []].flat();
+  const own = aud.length === 0 || aud.includes(issuer) ? undefined : together(aud);
   const [target = own] = targets;
   const { resources } = policyOf(client).tokenExchange;
   if (!resources.includes('*') && !resources.includes(target ?? issuer)) {
