@@ -9,6 +9,9 @@ import { type Execute, executor } from './eventstore/execute.ts';
 import { postgresEventStore } from './eventstore/postgres.ts';
 import { exclusively, migrateLog, writeState } from './eventstore/postgres-schema.ts';
 import { sweepState } from './eventstore/sweep.ts';
+import { auditMiddleware } from './graphql/audit/http.ts';
+import { AuditReadings } from './graphql/audit/readings.ts';
+import type { Dependencies } from './graphql/context.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { backchannelLimits } from './oidc/backchannel-limits.ts';
 import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
@@ -163,6 +166,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   const secrets = new Secrets(await loadMasterKey(config));
   const engine = await openEngine(config, log);
   const closing = new AbortController();
+  const ending = new AbortController();
   let auditing: Promise<void> | undefined;
   try {
     const { pool, store } = engine;
@@ -264,30 +268,35 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       failed: (err) => log.error({ err }, 'notices could not be delivered'),
     });
 
+    const readings = new AuditReadings(execute, {
+      failed: (err) => log.error({ err }, 'looks at the record could not be recorded'),
+    });
+
     const admin = new Koa();
     admin.on('error', (err) => log.warn({ err }, 'an answer could not be sent'));
     for (const middleware of outer) admin.use(middleware);
     admin.use(health(engine));
-    admin.use(
-      await graphqlMiddleware({
-        pool,
-        store,
-        execute,
-        secrets,
-        subjectKeys,
-        signingAlgorithms,
-        issuer: config.issuer,
-        async waitFor(position) {
-          if (!(await engine.projected(position))) throw new Error('not projected in time');
-        },
-        audit: {
-          head: engine.head,
-          reached: (position) => audited(position, PROJECTION_WAIT_MS),
-        },
-        log,
-        development: process.env.NODE_ENV !== 'production',
-      }),
-    );
+    const dependencies: Dependencies = {
+      pool,
+      store,
+      execute,
+      secrets,
+      subjectKeys,
+      signingAlgorithms,
+      issuer: config.issuer,
+      async waitFor(position) {
+        if (!(await engine.projected(position))) throw new Error('not projected in time');
+      },
+      audit: {
+        head: engine.head,
+        reached: (position, timeoutMs = PROJECTION_WAIT_MS) => audited(position, timeoutMs),
+      },
+      auditReadings: readings,
+      log,
+      development: process.env.NODE_ENV !== 'production',
+    };
+    admin.use(await graphqlMiddleware(dependencies));
+    admin.use(auditMiddleware(dependencies, ending.signal));
 
     const { port, adminPort, mtlsPort } = config;
     const mtls = await mtlsServer(config, host.handle);
@@ -299,7 +308,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     return {
       firstRun,
       async stop() {
+        ending.abort();
         await Promise.all(servers.map((server) => server.close()));
+        await readings.flush();
         closing.abort();
         await courier;
         await auditing;

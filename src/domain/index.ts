@@ -1,5 +1,7 @@
 /** THE LIST: every entity there is. What is not named here does not exist. */
+
 import { apiResource } from './api-resource.ts';
+import { auditReadings } from './audit-reading.ts';
 import { backchannelRequest } from './backchannel-request.ts';
 import { client } from './client.ts';
 import { consent } from './consent.ts';
@@ -29,6 +31,7 @@ export const deciders = {
   session,
   signingKey,
   signIns,
+  auditReadings,
   trustedIssuer,
   notice,
 } as const;

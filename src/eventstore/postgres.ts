@@ -127,17 +127,40 @@ export function postgresEventStore(options: {
     },
   );
 
+  const readSome = coalesced<{ stream: string; from: number; limit: number }, RecordedEvent[]>(
+    async (keys) => {
+      const { rows } = await pool.query<EventRow & { nth: number }>({
+        name: 'log-read-some',
+        text: `select k.nth::int as nth, e.*
+               from unnest($1::text[], $2::int[], $3::int[]) with ordinality as k(stream, since, most, nth)
+               cross join lateral (select * from log.events e
+                 where e.stream = k.stream and e.revision >= k.since
+                 order by e.revision limit k.most) e
+               order by k.nth, e.revision`,
+        values: [
+          keys.map(({ stream }) => stream),
+          keys.map(({ from }) => from),
+          keys.map(({ limit }) => limit),
+        ],
+      });
+      const answers: RecordedEvent[][] = keys.map(() => []);
+      for (const row of rows) answers[row.nth - 1]?.push(recorded(row));
+      return answers;
+    },
+  );
+
   return {
     append,
 
     async read(stream, { from, backwards = false, limit } = {}) {
-      if (!backwards && limit === undefined) return readCoalesced({ stream, from: from ?? 0 });
+      if (!backwards) {
+        return limit === undefined
+          ? readCoalesced({ stream, from: from ?? 0 })
+          : readSome({ stream, from: from ?? 0, limit });
+      }
       const { rows } = await pool.query<EventRow>(
-        backwards
-          ? `select * from log.events where stream = $1 and revision <= coalesce($2, 2147483647)
-             order by revision desc limit $3`
-          : `select * from log.events where stream = $1 and revision >= coalesce($2, 0)
-             order by revision limit $3`,
+        `select * from log.events where stream = $1 and revision <= coalesce($2, 2147483647)
+         order by revision desc limit $3`,
         [stream, from ?? null, limit ?? null],
       );
       return rows.map(recorded);

@@ -7,6 +7,7 @@ import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import { Cursors } from '../projections/cursor.ts';
+import type { AuditReadings } from './audit/readings.ts';
 import { type Loaders, loadersFor } from './loaders.ts';
 import type { Principal } from './principal.ts';
 import type { Moment } from './time-travel/moment.ts';
@@ -26,8 +27,9 @@ export interface Dependencies {
     /** Where the log stands: at least everything that has been acknowledged. */
     readonly head: () => Promise<Position>;
     /** Whether the audit index holds a position, now or within a bounded wait. */
-    readonly reached: (position: Position) => Promise<boolean>;
+    readonly reached: (position: Position, timeoutMs?: number) => Promise<boolean>;
   };
+  readonly auditReadings: Pick<AuditReadings, 'record'>;
   readonly log: Logger;
   /** Introspection for everyone who may call at all. */
   readonly development: boolean;

@@ -41,6 +41,8 @@ export interface Loaders {
   /** What is sealed about a person; null once they are erased. */
   readonly claims: DataLoader<Pick<UserRow, 'sub' | 'personal'>, SealedClaims | null, string>;
   readonly events: DataLoader<string, RecordedEvent[]>;
+  /** One event, by its place in its stream. */
+  readonly event: DataLoader<EventPlace, RecordedEvent, string>;
 }
 
 /** @param moment what was then; what is when absent */
@@ -122,5 +124,20 @@ export function loadersFor(
       { cacheKeyFn: ({ sub }) => sub },
     ),
     events,
+    event: new DataLoader(
+      (places) =>
+        Promise.all(
+          places.map(async ({ stream, revision }) => {
+            const [event] = await store.read(stream, { from: revision, limit: 1 });
+            return event ?? new Error(`${stream} has no event ${revision}`);
+          }),
+        ),
+      { cacheKeyFn: ({ stream, revision }) => `${revision} ${stream}` },
+    ),
   };
+}
+
+interface EventPlace {
+  readonly stream: string;
+  readonly revision: number;
 }

@@ -8,6 +8,7 @@ import {
 import { buildSchema } from 'type-graphql';
 import { ApiResourceResolver } from './api-resource.ts';
 import { ApiResourceMutations, ApiResourcePayloadResolver } from './api-resource-mutations.ts';
+import { AuditEventResolver } from './audit/event.ts';
 import { guard } from './authorize.ts';
 import { ClientResolver } from './client.ts';
 import { ClientLocalizationMutations } from './client-localization.ts';
@@ -30,6 +31,7 @@ import { UserMutations, UserPayloadResolver } from './user-mutations.ts';
 const resolvers = [
   NodeResolver,
   HistoryEntryResolver,
+  AuditEventResolver,
   ClientResolver,
   ClientPayloadResolver,
   ClientMutations,

@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { ApolloServer } from '@apollo/server';
 import {
@@ -7,8 +6,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import type Koa from 'koa';
-import { digest } from '../platform/secrets.ts';
-import { readAdminToken } from '../projections/admin-token.ts';
+import { authenticated, sourceOf } from './authenticate.ts';
 import { contextFor, type Dependencies, type GraphContext } from './context.ts';
 import { ask, HttpError, send, sendError } from './http.ts';
 import { aliasLimit, depthLimit, MAX_TOKENS } from './limits.ts';
@@ -20,7 +18,6 @@ import {
   isAway,
   loggable,
 } from './plugins.ts';
-import { bearerToken, challenge, type Principal, principalOf } from './principal.ts';
 import { adminSchema } from './schema.ts';
 
 const PATH = '/graphql';
@@ -35,8 +32,7 @@ export async function graphqlMiddleware(
 
   async function respond(ctx: Koa.Context, requestId: string): Promise<void> {
     const principal = await authenticated(ctx, dependencies);
-    const source = { address: ctx.ip, userAgent: ctx.get('User-Agent').slice(0, 500) };
-    const context = contextFor(dependencies, { principal, requestId, source });
+    const context = contextFor(dependencies, { principal, requestId, source: sourceOf(ctx) });
     send(ctx, await inTime(ask(apollo, ctx, context), timeoutMs));
   }
 
@@ -82,20 +78,6 @@ async function startApollo(): Promise<ApolloServer<GraphContext>> {
   });
   await apollo.start();
   return apollo;
-}
-
-/** @throws HttpError, with a WWW-Authenticate header, for whoever has no business here */
-async function authenticated(ctx: Koa.Context, { pool, issuer }: Dependencies): Promise<Principal> {
-  const token = bearerToken(ctx.get('Authorization'));
-  const judged =
-    typeof token === 'string'
-      ? principalOf(await readAdminToken(pool, digest(token)), new Date().toISOString())
-      : token;
-  if ('actor' in judged) return judged;
-  ctx.set('WWW-Authenticate', challenge(issuer, judged));
-  const status = judged.error === 'invalid_request' ? 400 : 401;
-  const message = judged.description ?? 'an access token is required';
-  throw new HttpError(status, 'UNAUTHENTICATED', message);
 }
 
 /** @throws HttpError TIMEOUT. What was wished may be done all the same: hence idempotency keys. */

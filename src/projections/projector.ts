@@ -160,13 +160,13 @@ export function projectionProgress(
   signal: AbortSignal,
   { channel }: ProjectionGroup = PROTOCOL_GROUP,
 ): (position: Position, timeoutMs: number) => Promise<boolean> {
-  const waiting = new Map<() => void, Position>();
+  const waiting = new Map<(projected: boolean) => void, Position>();
   let reached: Position = '';
 
   function advance(position: Position | undefined): void {
     if (position === undefined || position <= reached) return;
     reached = position;
-    for (const [done, wanted] of waiting) if (wanted <= reached) done();
+    for (const [settle, wanted] of waiting) if (wanted <= reached) settle(true);
   }
 
   listen(
@@ -179,17 +179,21 @@ export function projectionProgress(
     signal,
   );
 
+  signal.addEventListener('abort', () => {
+    for (const settle of waiting.keys()) settle(false);
+  });
+
   return (position, timeoutMs) => {
     if (position <= reached) return Promise.resolve(true);
+    if (signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
       const settle = (projected: boolean) => {
         clearTimeout(timer);
-        waiting.delete(done);
+        waiting.delete(settle);
         resolve(projected);
       };
-      const done = () => settle(true);
       const timer = setTimeout(() => settle(false), timeoutMs);
-      waiting.set(done, position);
+      waiting.set(settle, position);
     });
   };
 }

@@ -14,6 +14,8 @@ import { toPosition } from '../../src/eventstore/event-store.ts';
 import { act, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
+import { auditMiddleware } from '../../src/graphql/audit/http.ts';
+import { AuditReadings } from '../../src/graphql/audit/readings.ts';
 import type { Dependencies } from '../../src/graphql/context.ts';
 import { graphqlMiddleware } from '../../src/graphql/server.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
@@ -115,6 +117,7 @@ export async function openHarness(
     failed: (error) => logged.push({ level: 'error', error }),
   });
   const audited = projectionProgress(background, AUDIT_SCHEMA, stop.signal, AUDIT_GROUP);
+  const readings = new AuditReadings(execute, { failed: (error) => logged.push({ error }) });
   const dependencies: Dependencies = {
     pool,
     store,
@@ -129,8 +132,9 @@ export async function openHarness(
         const { rows } = await pool.query('select max(position) as head from log.events');
         return toPosition(rows[0].head);
       },
-      reached: (position) => audited(position, 5_000),
+      reached: (position, timeoutMs = 5_000) => audited(position, timeoutMs),
     },
+    auditReadings: readings,
     log,
     development: options.development ?? false,
   };
@@ -141,6 +145,7 @@ export async function openHarness(
   const app = new Koa();
   app.silent = true;
   app.use(await graphqlMiddleware(dependencies, options));
+  app.use(auditMiddleware(dependencies, stop.signal));
   const server: Server = createServer(app.callback()).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;

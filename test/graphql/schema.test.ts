@@ -70,6 +70,7 @@ describe('scopes', () => {
       user: 'users',
       signingKey: 'keys',
       trustedIssuer: 'issuers',
+      events: 'audit',
     };
     const named = (field: string) =>
       Object.entries(entity).find(([noun]) => field.startsWith(noun))?.[1];

@@ -468,6 +468,15 @@ const wishes: {
     }),
   }),
 
+  auditReadings: () => ({
+    RecordAuditReading: record({
+      surface: fc.constantFrom('events', 'export', 'stream', 'lineage', 'blast_radius'),
+      filter: json,
+      reads: fc.nat(9),
+      events: fc.nat(9),
+    }),
+  }),
+
   signingKey: (id) => ({
     GenerateSigningKey: record({
       kid: fc.constant(id),
