@@ -30,8 +30,8 @@ export const PROFILES: Readonly<Record<ClientProfile, readonly Rule[]>> = {
   none: [],
   'oauth2.1': [
     { ...PKCE, message: 'OAuth 2.1 wants PKCE (§4.1.1)' },
-    { ...CODE_ONLY, message: 'OAuth 2.1 has no response type but code (§10.1)' },
-    { ...NO_PASSWORDS, message: 'OAuth 2.1 has no password grant (§10.2)' },
+    { ...CODE_ONLY, message: 'OAuth 2.1 has no response type but code (§10)' },
+    { ...NO_PASSWORDS, message: 'OAuth 2.1 has no password grant (§10)' },
   ],
   fapi2: [
     {

@@ -45,7 +45,9 @@ export function receive(
   const certificate = takeClientCertificate(request, proxy);
   if (certificate) certificates.set(request, certificate);
   const byName = options.trustProxy && origin?.slice('https://'.length) === request.headers.host;
-  if (!origin || !(request.socket instanceof TLSSocket || byName)) return options.issuer;
+  const direct = request.socket instanceof TLSSocket;
+  if (direct) delete request.headers['x-forwarded-for'];
+  if (!origin || !(direct || byName)) return options.issuer;
   aliased.add(request);
   return origin;
 }

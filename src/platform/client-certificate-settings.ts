@@ -108,6 +108,9 @@ export function clientCertificateProblems(values: Readonly<Record<string, unknow
       problems.push({ variable, message: 'is required with MTLS_PORT' });
     }
   }
+  if (values.mtlsUrl && values.mtlsPort === null && values.clientCertHeader === null) {
+    problems.push({ variable: 'MTLS_URL', message: 'goes with MTLS_PORT or CLIENT_CERT_HEADER' });
+  }
   return problems;
 }
 
@@ -117,10 +120,9 @@ function blockList(addresses: readonly string[]): BlockList | undefined {
   for (const each of addresses) {
     const [address = '', prefix, ...others] = each.split('/');
     const version = isIP(address);
-    const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
     const most = version === 4 ? 32 : 128;
-    const sane = /^\d{1,3}$/.test(prefix ?? '0') && bits <= most && others.length === 0;
-    if (version === 0 || !sane) return undefined;
+    const bits = /^\d{1,3}$/.test(prefix ?? '0') ? Number(prefix ?? most) : Number.NaN;
+    if (version === 0 || others.length > 0 || !(bits <= most)) return undefined;
     list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6');
   }
   return list;

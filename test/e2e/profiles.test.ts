@@ -109,30 +109,36 @@ describe.each(ENGINES)('profiles of clients, on %s', (engine) => {
       });
     });
 
+    /** A client assertion, or a request object: with claims as they are or as they should not be. */
+    function statement(
+      clientId: string,
+      claims: Record<string, unknown> = {},
+      alg: keyof typeof keys = 'ES256',
+    ): Promise<string> {
+      const iat = Math.floor(Date.now() / 1000);
+      const times = { iat, nbf: iat, exp: iat + 60 };
+      const said = { iss: clientId, sub: clientId, aud: server.issuer, ...times, ...claims };
+      return new SignJWT({ jti: oidc.randomState(), ...said })
+        .setProtectedHeader({ alg })
+        .sign(keys[alg].privateKey);
+    }
+
+    const authentication = (client_assertion: string) => ({
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion,
+    });
+
     /** Asks for a token with an assertion and a proof of one's own making. */
     async function ask(
       clientId: string,
       claims: Record<string, unknown> = {},
-      { alg = 'ES256', proofAlg = 'ES256' }: { alg?: 'ES256' | 'RS256'; proofAlg?: string } = {},
+      { alg = 'ES256', proofAlg = 'ES256' }: { alg?: keyof typeof keys; proofAlg?: string } = {},
     ) {
-      const now = Math.floor(Date.now() / 1000);
-      const assertion = await new SignJWT({
-        iss: clientId,
-        sub: clientId,
-        aud: server.issuer,
-        jti: oidc.randomState(),
-        iat: now,
-        exp: now + 60,
-        ...claims,
-      })
-        .setProtectedHeader({ alg })
-        .sign(keys[alg].privateKey);
       const url = `${server.issuer}/connect/token`;
       const proof = await dpopProof(await generateKeyPair(proofAlg), url, {}, proofAlg);
       const form = {
         grant_type: 'client_credentials',
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: assertion,
+        ...authentication(await statement(clientId, claims, alg)),
       };
       return post(server, '/connect/token', form, { headers: { DPoP: proof } });
     }
@@ -148,7 +154,7 @@ describe.each(ENGINES)('profiles of clients, on %s', (engine) => {
         await ask(clientId, { aud: [server.issuer] }),
         await ask(clientId, { aud: 'https://other.example' }),
         await ask(clientId, { exp: now - 60 }),
-        await ask(clientId, { iat: now + 120, exp: now + 180 }),
+        await ask(clientId, { iat: now + 120, exp: now + 180, nbf: now }),
         await ask(clientId, {}, { alg: 'RS256' }),
       ]) {
         expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
@@ -161,6 +167,32 @@ describe.each(ENGINES)('profiles of clients, on %s', (engine) => {
         status: 400,
         body: { error: 'invalid_dpop_proof' },
       });
+    });
+
+    test('takes request objects that say when they count, signed as it allows', async () => {
+      const { clientId } = await financial();
+      const request = {
+        client_id: clientId,
+        response_type: 'code',
+        redirect_uri: REDIRECT_URI,
+        scope: 'openid',
+        code_challenge: await oidc.calculatePKCECodeChallenge(oidc.randomPKCECodeVerifier()),
+        code_challenge_method: 'S256',
+      };
+      const now = Math.floor(Date.now() / 1000);
+      const push = async (claims: Record<string, unknown>, alg?: keyof typeof keys) =>
+        post(server, '/connect/par', {
+          ...authentication(await statement(clientId)),
+          request: await statement(clientId, { ...request, ...claims }, alg),
+        });
+      expect((await push({})).status).toBe(201);
+      for (const answer of [
+        await push({}, 'RS256'),
+        await push({ nbf: undefined }),
+        await push({ exp: now + 7_200 }),
+      ]) {
+        expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_request_object' } });
+      }
     });
 
     test('holds from the next request on', async () => {

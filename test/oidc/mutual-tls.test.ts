@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import { receive } from '../../src/oidc/mutual-tls.ts';
 
@@ -22,4 +23,14 @@ describe('a request that comes by a proxy', () => {
   test('was sent to the issuer where no proxy is to be believed', () => {
     expect(at('mtls.login.example', false)).toBe(issuer);
   });
+});
+
+test('a request over TLS comes from where it comes from, whatever it says of that', () => {
+  const socket = Object.create(TLSSocket.prototype, {
+    getPeerX509Certificate: { value: () => undefined },
+  });
+  const headers = { host: 'login.example', 'x-forwarded-for': '192.0.2.1' };
+  const request = { headers, socket } as unknown as IncomingMessage;
+  expect(receive(request, { proxy, origin }, { issuer, trustProxy: true })).toBe(origin);
+  expect(request.headers).toEqual({ host: 'login.example' });
 });

@@ -141,6 +141,9 @@ describe('loadConfig', () => {
       MTLS_CERT_FILE: 'is required with MTLS_PORT',
       MTLS_KEY_FILE: 'is required with MTLS_PORT',
     });
+    expect(problemsOf({ MTLS_URL: 'https://mtls.example.com' })).toEqual({
+      MTLS_URL: 'goes with MTLS_PORT or CLIENT_CERT_HEADER',
+    });
   });
 
   test.each(['proxy.internal', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.1,', '::1/x'])(
