@@ -14,6 +14,7 @@ import { AuditReadings } from './graphql/audit/readings.ts';
 import type { Dependencies } from './graphql/context.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { backchannelLimits } from './oidc/backchannel-limits.ts';
+import { endingConsequences, followEndings, keepFinishing } from './oidc/endings/endings.ts';
 import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
 import { runCourier } from './oidc/notices/courier.ts';
 import { noticeConsequences, noticeHandlers } from './oidc/notices/index.ts';
@@ -171,7 +172,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   try {
     const { pool, store } = engine;
     const reads = new ProtocolReads(pool, perRequest);
-    const decided = executor(store, { consequences: noticeConsequences({ reads, secrets }) });
+    const told = noticeConsequences({ reads, secrets });
+    const ended = endingConsequences(secrets, config);
+    const decided = executor(store, {
+      consequences: async (...facts) => [...(await told(...facts)), ...(await ended(...facts))],
+    });
     const notifier = logNotifier(log);
     let refresh = async () => {};
     const execute: Execute = async (...wanted) => {
@@ -180,8 +185,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       notifyPeople(notifier, config.issuer, executed).catch((err) =>
         log.warn({ err }, 'a person could not be told of a request'),
       );
+      await followEndings(endings, executed, wanted[1]);
       return executed;
     };
+    const endings = { pool, store, execute, secrets, policy: config };
     const subjectKeys = new SubjectKeys(pool, secrets);
     await finishErasures(pool, subjectKeys);
     const { signingAlgorithms } = config;
@@ -259,6 +266,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       failed: (err) => log.error({ err }, 'the signing keys could not be rotated'),
     });
 
+    keepFinishing(endings, {
+      signal: closing.signal,
+      failed: (err) => log.error({ err }, 'what ends with something else could not be ended'),
+    });
     const courier = runCourier({
       pool,
       execute,

@@ -114,6 +114,7 @@ export const logout = z.object({
   backchannelUri: orNull(webUri),
   frontchannelUri: orNull(webUri),
   sessionRequired: optional(z.boolean(), false),
+  revokesOfflineAccess: orNull(z.boolean()),
 });
 
 export const allowedOrigins = list(origin);

@@ -16,9 +16,20 @@ export const ADMIN_RESOURCE = 'urn:muniment:admin';
 export const ADMIN_CLIENT = 'muniment-admin';
 export const DEMO_CLIENT = 'demo';
 
-const ADMIN_ENTITIES = ['clients', 'scopes', 'resources', 'users', 'keys', 'issuers'];
 /** What can be read and not written. */
 const ADMIN_RECORDS = ['schema', 'audit', 'personal'];
+const ADMIN_ENTITIES = [
+  'clients',
+  'scopes',
+  'resources',
+  'users',
+  'keys',
+  'issuers',
+  'consents',
+  'grants',
+  'sessions',
+  'tokens',
+];
 
 const IDENTITY_SCOPES = [
   { name: 'openid', displayName: 'Your identity', description: 'Sign you in', claims: ['sub'] },

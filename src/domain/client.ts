@@ -93,6 +93,8 @@ export interface ClientLogout {
   readonly frontchannelUri: string | null;
   /** The client wants the `sid`. */
   readonly sessionRequired: boolean;
+  /** Whether signing out takes offline access as well; null: as the server does by default. */
+  readonly revokesOfflineAccess: boolean | null;
 }
 
 /** Whether a client knows people by their own subject or by one made for it (Core §8). */
@@ -185,6 +187,8 @@ export type ClientFacts = {
   ClientSecretRevoked: { readonly secretId: string };
   ClientDisabled: { readonly reason: string };
   ClientEnabled: Record<string, never>;
+  /** All grants there were, whoever gave them. */
+  ClientGrantsRevoked: { readonly reason: string };
   ClientRemoved: Record<string, never>;
 };
 
@@ -214,6 +218,7 @@ export type ClientWishes = {
   RevokeClientSecret: { readonly secretId: string };
   DisableClient: { readonly reason: string };
   EnableClient: Record<string, never>;
+  RevokeClientGrants: { readonly reason: string };
   RemoveClient: Record<string, never>;
 };
 
@@ -268,6 +273,7 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     }),
     ClientDisabled: (state) => ({ ...state, status: 'disabled' }),
     ClientEnabled: (state) => ({ ...state, status: 'enabled' }),
+    ClientGrantsRevoked: (state) => state,
     ClientRemoved: (state) => ({ ...state, status: 'removed', secrets: [] }),
   },
 
@@ -351,6 +357,10 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     EnableClient(_, state) {
       present(state);
       return state.status === 'enabled' ? [] : [{ type: 'ClientEnabled', data: {} }];
+    },
+    RevokeClientGrants(wish, state) {
+      present(state);
+      return [{ type: 'ClientGrantsRevoked', data: wish }];
     },
     RemoveClient(_, state) {
       if (state.status === 'removed') return [];

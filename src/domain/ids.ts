@@ -13,6 +13,7 @@ export type RevocationReason =
   | 'refresh_token_reused'
   | 'refresh_token_revoked'
   | 'signed_out'
+  | 'session_expired'
   | 'consent_withdrawn'
   | 'user_disabled'
   | 'password_changed'

@@ -24,6 +24,10 @@ export type UserFacts = {
   PasswordSet: { readonly verifier: Sealed };
   UserDisabled: { readonly reason: string };
   UserEnabled: Record<string, never>;
+  /** All sessions there were; how each ended is in its own stream. */
+  UserSessionsEnded: { readonly reason: string };
+  /** All grants there were, those with offline access as well. */
+  UserGrantsRevoked: { readonly reason: string };
   /** The key is gone; what was sealed under it can never be read again. */
   UserErased: Record<string, never>;
 };
@@ -35,6 +39,8 @@ export type UserWishes = {
   SetPassword: { readonly verifier: Sealed };
   DisableUser: { readonly reason: string };
   EnableUser: Record<string, never>;
+  EndUserSessions: { readonly reason: string };
+  RevokeUserGrants: { readonly reason: string };
   EraseUser: Record<string, never>;
 };
 
@@ -59,6 +65,8 @@ export const user: Decider<UserState, UserWishes, UserFacts> = {
     PasswordSet: (state) => state,
     UserDisabled: (state) => ({ ...state, status: 'disabled' }),
     UserEnabled: (state) => ({ ...state, status: 'enabled' }),
+    UserSessionsEnded: (state) => state,
+    UserGrantsRevoked: (state) => state,
     UserErased: () => ({ status: 'erased', roles: [], usernameDigest: null }),
   },
 
@@ -90,6 +98,14 @@ export const user: Decider<UserState, UserWishes, UserFacts> = {
     EnableUser(_, state) {
       present(state);
       return state.status === 'enabled' ? [] : [{ type: 'UserEnabled', data: {} }];
+    },
+    EndUserSessions(wish, state) {
+      present(state);
+      return [{ type: 'UserSessionsEnded', data: wish }];
+    },
+    RevokeUserGrants(wish, state) {
+      present(state);
+      return [{ type: 'UserGrantsRevoked', data: wish }];
     },
     EraseUser(_, state) {
       if (state.status === 'erased') return [];

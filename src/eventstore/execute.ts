@@ -86,7 +86,7 @@ export type Execute = (
 
 /** Technical rows that facts bring about, whoever wished them: written in the commit of the facts. */
 export type Consequences = (
-  writes: readonly StreamWrite[],
+  writes: Executed['writes'],
   envelope: Envelope,
 ) => Promise<readonly StateChange[]>;
 

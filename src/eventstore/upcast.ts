@@ -27,6 +27,7 @@ const ADDED: Readonly<Record<string, Fields>> = {
     description: '',
     consentLifetime: null,
     tokenExchange: { impersonation: true, delegation: true, resources: ['*'], once: false },
+    logout: { revokesOfflineAccess: null },
     certificateSubject: null,
     profile: 'none',
     ciba: {
@@ -45,6 +46,7 @@ const ADDED: Readonly<Record<string, Fields>> = {
     requirements: { dpopNonce: false, certificateBoundTokens: false },
   },
   ClientTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
+  ClientLogoutChanged: { logout: { revokesOfflineAccess: null } },
   ClientLeftSession: { sid: null },
   SessionEnded: { clients: [] },
   ClientPresentationChanged: { description: '' },

@@ -18,6 +18,10 @@ export type AdminEntity =
   | 'users'
   | 'keys'
   | 'issuers'
+  | 'consents'
+  | 'grants'
+  | 'sessions'
+  | 'tokens'
   /** The record of everything that happened. */
   | 'audit'
   /** What only persons concerned should see: where requests came from, and what is sealed in events. */

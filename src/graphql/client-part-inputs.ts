@@ -125,6 +125,13 @@ export class ClientLogoutInput {
     description: 'Whether it needs the session id to be told; false when absent.',
   })
   readonly sessionRequired?: boolean | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      'Whether signing out takes offline access as well. As the server does by default when absent.',
+  })
+  readonly revokesOfflineAccess?: boolean | null;
 }
 
 @InputType({

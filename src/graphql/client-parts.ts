@@ -74,6 +74,13 @@ export class ClientLogout {
 
   @Field(() => Boolean, { description: 'Whether it needs the session id to be told.' })
   readonly sessionRequired!: boolean;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      'Whether signing out takes offline access as well; null: as the server does by default.',
+  })
+  readonly revokesOfflineAccess?: boolean | null;
 }
 
 @ObjectType({ description: 'How a client’s tokens are made; null takes the server’s default.' })

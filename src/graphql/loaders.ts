@@ -2,9 +2,14 @@ import DataLoader from 'dataloader';
 import type { SealedClaims } from '../commands/users.ts';
 import { apiResource } from '../domain/api-resource.ts';
 import { client } from '../domain/client.ts';
+import { consent } from '../domain/consent.ts';
 import { streamOf } from '../domain/decider.ts';
+import { grant } from '../domain/grant.ts';
+import { notice } from '../domain/notice.ts';
 import { scope } from '../domain/scope.ts';
+import { session } from '../domain/session.ts';
 import { signingKey } from '../domain/signing-key.ts';
+import { clientToken } from '../domain/token.ts';
 import { trustedIssuer } from '../domain/trusted-issuer.ts';
 import { user } from '../domain/user.ts';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
@@ -17,11 +22,21 @@ import {
   clients,
   clientTexts,
 } from '../projections/clients.ts';
+import { type ConsentRow, consents } from '../projections/consents.ts';
+import { type GrantRow, grants } from '../projections/grants.ts';
+import { type NoticeRow, notices } from '../projections/notices.ts';
 import { type Revised, readBy } from '../projections/page.ts';
 import { rowsAfter } from '../projections/past.ts';
 import type { AnyProjection } from '../projections/projection.ts';
 import { type ScopeRow, type ScopeTextRow, scopes, scopeTexts } from '../projections/scopes.ts';
+import {
+  type SessionClientRow,
+  type SessionRow,
+  sessionClients,
+  sessions,
+} from '../projections/sessions.ts';
 import { type SigningKeyRow, signingKeys } from '../projections/signing-keys.ts';
+import { type TokenRow, tokens } from '../projections/tokens.ts';
 import { type TrustedIssuerRow, trustedIssuers } from '../projections/trusted-issuers.ts';
 import { type UserRow, users } from '../projections/users.ts';
 import type { Dependencies } from './context.ts';
@@ -38,6 +53,14 @@ export interface Loaders {
   readonly users: DataLoader<string, Revised<UserRow> | null>;
   readonly signingKeys: DataLoader<string, Revised<SigningKeyRow> | null>;
   readonly trustedIssuers: DataLoader<string, Revised<TrustedIssuerRow> | null>;
+  readonly consents: DataLoader<string, Revised<ConsentRow> | null>;
+  readonly grants: DataLoader<string, Revised<GrantRow> | null>;
+  readonly notices: DataLoader<string, Revised<NoticeRow> | null>;
+  readonly sessions: DataLoader<string, Revised<SessionRow> | null>;
+  readonly sessionClients: DataLoader<string, Revised<SessionClientRow>[]>;
+  readonly tokens: DataLoader<string, Revised<TokenRow> | null>;
+  /** What belongs to each of several entities, by what was asked for; see nested.ts. */
+  readonly pages: Map<string, DataLoader<string, unknown>>;
   /** What is sealed about a person; null once they are erased. */
   readonly claims: DataLoader<Pick<UserRow, 'sub' | 'personal'>, SealedClaims | null, string>;
   readonly events: DataLoader<string, RecordedEvent[]>;
@@ -113,6 +136,13 @@ export function loadersFor(
     users: one<UserRow>(users, 'sub', of(user)),
     signingKeys: one<SigningKeyRow>(signingKeys, 'kid', of(signingKey)),
     trustedIssuers: one<TrustedIssuerRow>(trustedIssuers, 'issuer_id', of(trustedIssuer)),
+    consents: one<ConsentRow>(consents, 'consent_id', of(consent)),
+    grants: one<GrantRow>(grants, 'grant_id', of(grant)),
+    notices: one<NoticeRow>(notices, 'notice_id', of(notice)),
+    sessions: one<SessionRow>(sessions, 'uid', of(session)),
+    sessionClients: all<SessionClientRow>(sessionClients, 'uid', of(session)),
+    tokens: one<TokenRow>(tokens, 'digest', of(clientToken)),
+    pages: new Map(),
     claims: new DataLoader(
       (rows) =>
         Promise.all(

@@ -27,8 +27,16 @@ import {
 } from './time-travel/moment.ts';
 import { loadersAt, loadersOf } from './time-travel/past.ts';
 
-/** The entities that have an id of their own: how their rows are told apart and found. */
+/**
+ * The entities that have an id of their own: how their rows are told apart and found. A row may name
+ * others, so whoever is named by more comes later.
+ */
 const kinds = {
+  Token: { key: 'digest', entity: 'tokens', loader: 'tokens' },
+  Notice: { key: 'notice_id', entity: 'sessions', loader: 'notices' },
+  Consent: { key: 'consent_id', entity: 'consents', loader: 'consents' },
+  Grant: { key: 'grant_id', entity: 'grants', loader: 'grants' },
+  Session: { key: 'uid', entity: 'sessions', loader: 'sessions' },
   Client: { key: 'client_id', entity: 'clients', loader: 'clients' },
   Scope: { key: 'name', entity: 'scopes', loader: 'scopes' },
   ApiResource: { key: 'resource_id', entity: 'resources', loader: 'apiResources' },

@@ -186,6 +186,12 @@ export function connection<Node>(
   };
 }
 
+/** Of a read model in an order: by which cursors know their list. */
+export function listName(listing: Pick<Listing, 'projection' | 'orderBy' | 'descending'>): string {
+  const columns = placeColumns(listing);
+  return `${listing.projection.table} ${columns.join(' ')} ${listing.descending}`;
+}
+
 /** Reads a page of a read model. @param moment as it was then; as it is when absent */
 export async function list<Row extends pg.QueryResultRow>(
   context: GraphContext,
@@ -194,8 +200,7 @@ export async function list<Row extends pg.QueryResultRow>(
   moment: Moment | null = null,
 ): Promise<Connection<Row>> {
   const columns = placeColumns(present);
-  const when = moment ? ` ${moment.position}` : '';
-  const name = `${present.projection.table} ${columns.join(' ')} ${present.descending}${when}`;
+  const name = listName(present) + (moment ? ` ${moment.position}` : '');
   const window = windowOf(context, name, args);
   const listing = moment ? await listingAt(context, present, moment) : present;
   const { rows, more } = await readPage<Row>(context.pool, listing, window);

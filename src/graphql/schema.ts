@@ -13,12 +13,22 @@ import { guard } from './authorize.ts';
 import { ClientResolver } from './client.ts';
 import { ClientLocalizationMutations } from './client-localization.ts';
 import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
+import { ConsentResolver } from './consent.ts';
+import { ConsentMutations, ConsentPayloadResolver } from './consent-mutations.ts';
+import { GrantResolver } from './grant.ts';
+import { GrantMutations, GrantPayloadResolver } from './grant-mutations.ts';
 import { HistoryEntryResolver } from './history.ts';
 import { NodeResolver } from './node.ts';
+import { NoticeResolver } from './notice.ts';
+import { ClientRights, ConsentRights, GrantRights, SessionRights, UserRights } from './rights.ts';
 import { ScopeResolver } from './scope.ts';
 import { ScopeMutations, ScopePayloadResolver } from './scope-mutations.ts';
+import { SessionClientResolver, SessionResolver } from './session.ts';
+import { SessionMutations, SessionPayloadResolver } from './session-mutations.ts';
 import { SigningKeyResolver } from './signing-key.ts';
 import { SigningKeyMutations, SigningKeyPayloadResolver } from './signing-key-mutations.ts';
+import { TokenResolver } from './token.ts';
+import { TokenMutations, TokenPayloadResolver } from './token-mutations.ts';
 import { TrustedIssuerResolver } from './trusted-issuer.ts';
 import {
   TrustedIssuerMutations,
@@ -51,6 +61,25 @@ const resolvers = [
   TrustedIssuerResolver,
   TrustedIssuerPayloadResolver,
   TrustedIssuerMutations,
+  ConsentResolver,
+  ConsentPayloadResolver,
+  ConsentMutations,
+  GrantResolver,
+  GrantPayloadResolver,
+  GrantMutations,
+  SessionResolver,
+  SessionClientResolver,
+  SessionPayloadResolver,
+  SessionMutations,
+  TokenResolver,
+  TokenPayloadResolver,
+  TokenMutations,
+  NoticeResolver,
+  UserRights,
+  ClientRights,
+  SessionRights,
+  GrantRights,
+  ConsentRights,
 ] as const;
 
 /** Inputs of which exactly one field is given. */

@@ -126,6 +126,11 @@ export function currentUnitOfWork(): UnitOfWork {
   return unit;
 }
 
+/** The session in which the request is made, if one is known. */
+export function sessionOfRequest(): string | undefined {
+  return storage.getStore()?.sessionUid;
+}
+
 /** Makes a read one that is done once for each request. Outside of a request it is done each time. */
 export function perRequest<V>(
   name: string,

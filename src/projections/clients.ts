@@ -117,6 +117,7 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientSecretRevoked: touch,
     ClientDisabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: at, changed_at: at } }],
     ClientEnabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: null, changed_at: at } }],
+    ClientGrantsRevoked: touch,
     ClientRemoved: ({ id }) => [{ drop: { client_id: id } }],
   },
 };

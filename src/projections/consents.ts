@@ -28,7 +28,7 @@ export const consents: Projection<ConsentRow, 'consent_id', ConsentFacts> = {
     granted_at: 'timestamptz not null',
     withdrawn_at: 'timestamptz',
   },
-  indexes: ['(sub)', '(client_id)'],
+  indexes: ['(sub)', '(client_id)', '(granted_at, consent_id)'],
   on: {
     ConsentGranted: given,
     ConsentRenewed: given,

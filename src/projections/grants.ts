@@ -41,7 +41,13 @@ export const grants: Projection<
     revoked_at: 'timestamptz',
     revocation_reason: 'text',
   },
-  indexes: ['(sub)', '(client_id)', '(session_uid)'],
+  indexes: [
+    '(sub)',
+    '(client_id)',
+    '(session_uid)',
+    '(opened_at, grant_id)',
+    '(client_id, grant_id) where revoked_at is null',
+  ],
   on: {
     GrantOpened: ({ data, at }) => [
       {

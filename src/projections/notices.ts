@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Instant, Sealed } from '../domain/ids.ts';
 import type { NoticeFacts, NoticeKind, NoticeSubject } from '../domain/notice.ts';
 import { READ_SCHEMA } from './apply.ts';
+import type { Condition } from './page.ts';
 import type { Projection, Told } from './projection.ts';
 
 /** A notice that was tried at least once, or dropped; one that was not yet is a technical row alone. */
@@ -58,6 +59,27 @@ function tried({ data, id, at }: Told<NoticeSubject & { readonly attempts: numbe
     delivered_at: null,
     dropped: null,
   };
+}
+
+export type NoticeStatus = 'delivered' | 'dropped' | 'failed' | 'retrying';
+
+/** What has become of a notice. */
+export function noticeStatus({ delivered_at, dropped, retry_at }: NoticeRow): NoticeStatus {
+  if (delivered_at) return 'delivered';
+  if (dropped !== null) return 'dropped';
+  return retry_at ? 'retrying' : 'failed';
+}
+
+/** Notices of one status. */
+export function noticesOf(status: NoticeStatus): Condition {
+  const open = 't.delivered_at is null and t.dropped is null';
+  const conditions: Readonly<Record<NoticeStatus, string>> = {
+    delivered: 't.delivered_at is not null',
+    dropped: 't.dropped is not null',
+    failed: `${open} and t.retry_at is null`,
+    retrying: `${open} and t.retry_at is not null`,
+  };
+  return () => conditions[status];
 }
 
 /** A notice whose time has come. */

@@ -43,26 +43,85 @@ export async function readPage<Row extends pg.QueryResultRow>(
   listing: Listing,
   { count, backwards, from }: Window,
 ): Promise<Page<Row>> {
-  const columns = placeColumns(listing);
-  const falling = listing.descending !== backwards;
-  const after: Condition = (param) =>
-    `(${columns.map((column) => `t.${column}`).join(', ')}) ${falling ? '<' : '>'} (${(from ?? []).map(param).join(', ')})`;
-  const { source, clause, values } = sourceOf(
-    listing,
-    from ? [...listing.where, after] : listing.where,
-  );
-  const order = columns.map((column) => `t.${column} ${falling ? 'desc' : 'asc'}`).join(', ');
+  const { after, order } = placed(listing, { backwards, from });
+  const { source, clause, values } = sourceOf(listing, [...listing.where, ...after]);
   const { rows } = await pool.query<Row>(
     `select t.* from ${source} t ${clause} order by ${order} limit ${count + 1}`,
     values,
   );
+  return pageOf(rows, { count, backwards });
+}
+
+/** The restriction to what lies beyond the window's place, and the order to read in. */
+function placed(listing: Listing, { backwards, from }: Pick<Window, 'backwards' | 'from'>) {
+  const columns = placeColumns(listing).map((column) => `t.${column}`);
+  const falling = listing.descending !== backwards;
+  const beyond: Condition = (param) =>
+    `(${columns.join(', ')}) ${falling ? '<' : '>'} (${(from ?? []).map(param).join(', ')})`;
+  const order = columns.map((column) => `${column} ${falling ? 'desc' : 'asc'}`).join(', ');
+  return { after: from ? [beyond] : [], order };
+}
+
+/** @param rows as they were read: one more than the page has, if there are more */
+function pageOf<Row>(
+  rows: readonly Row[],
+  { count, backwards }: Pick<Window, 'count' | 'backwards'>,
+): Page<Row> {
   const page = rows.slice(0, count);
   return { rows: backwards ? page.reverse() : page, more: rows.length > count };
 }
 
 /** The columns whose values are a row's place in the listing. */
-export function placeColumns({ projection: { key }, orderBy }: Listing): readonly string[] {
+export function placeColumns({
+  projection: { key },
+  orderBy,
+}: Pick<Listing, 'projection' | 'orderBy'>): readonly string[] {
   return [...new Set([orderBy, ...key])];
+}
+
+/** Which rows of a listing belong to a key: a restriction, given the key as SQL. */
+export type Belonging = (key: string) => string;
+
+/** The first part of a listing for each of several keys, in one query; a key without rows has none. */
+export async function readPages<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  listing: Listing,
+  belonging: Belonging,
+  keys: readonly string[],
+  { count, backwards, from }: Window,
+): Promise<Map<string, Page<Row>>> {
+  const { after, order } = placed(listing, { backwards, from });
+  const restricted = [() => belonging('k.key'), ...listing.where, ...after];
+  const { source, clause, values } = sourceOf(listing, restricted);
+  const { rows } = await pool.query<Row & { _key: string }>(
+    `select k.key as _key, p.* from unnest($${values.length + 1}::text[]) with ordinality k(key, nth)
+     cross join lateral (select t.* from ${source} t ${clause}
+       order by ${order} limit ${count + 1}) p
+     order by k.nth`,
+    [...values, keys],
+  );
+  const byKey = new Map<string, Row[]>();
+  for (const { _key, ...row } of rows) {
+    byKey.set(_key, [...(byKey.get(_key) ?? []), row as unknown as Row]);
+  }
+  return new Map([...byKey].map(([key, found]) => [key, pageOf(found, { count, backwards })]));
+}
+
+/** How many rows a listing has for each of several keys. */
+export async function countPages(
+  pool: pg.Pool,
+  listing: Listing,
+  belonging: Belonging,
+  keys: readonly string[],
+): Promise<Map<string, number>> {
+  const restricted = [() => belonging('k.key'), ...listing.where];
+  const { source, clause, values } = sourceOf(listing, restricted);
+  const { rows } = await pool.query<{ key: string; count: number }>(
+    `select k.key, (select count(*)::int from ${source} t ${clause}) as count
+     from unnest($${values.length + 1}::text[]) k(key)`,
+    [...values, keys],
+  );
+  return new Map(rows.map(({ key, count }) => [key, count]));
 }
 
 /** How many rows a listing has in all. */
@@ -108,6 +167,11 @@ export function equal(column: string, value: string): Condition {
 /** A column with one of these values. */
 export function oneOf(column: string, values: readonly string[]): Condition {
   return (param) => `t.${column} = any(${param(values)})`;
+}
+
+/** A column with a value from this one on, or up to this one. */
+export function bounded(column: string, bound: '>=' | '<=', value: string): Condition {
+  return (param) => `t.${column} ${bound} ${param(value)}`;
 }
 
 /** A column that has a value, or has none. */

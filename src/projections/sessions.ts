@@ -31,7 +31,7 @@ export const sessions: Projection<
     ended_at: 'timestamptz',
     end_reason: 'text',
   },
-  indexes: ['(sub)'],
+  indexes: ['(sub)', '(started_at, uid)', '(uid) where ended_at is null'],
   on: {
     SessionStarted: ({ data, at }) => [
       {

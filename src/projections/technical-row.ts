@@ -15,3 +15,17 @@ export async function readTechnicalRow(
   });
   return rows[0]?.payload;
 }
+
+/** Some rows of a model that have not expired, those that expire first before the others. */
+export async function readTechnicalRows(
+  pool: pg.Pool,
+  model: string,
+  limit: number,
+): Promise<{ id: string; payload: Sealed }[]> {
+  const { rows } = await pool.query<{ id: string; payload: Sealed }>(
+    `select id, payload from state.entries where model = $1 and expires_at > now()
+     order by expires_at limit $2`,
+    [model, limit],
+  );
+  return rows;
+}

@@ -1,6 +1,8 @@
 import type { GrantFacts } from '../domain/grant.ts';
 import type { Instant } from '../domain/ids.ts';
 import type { Audience, ClientTokenFacts } from '../domain/token.ts';
+import { READ_SCHEMA } from './apply.ts';
+import type { Condition } from './page.ts';
 import type { Projection } from './projection.ts';
 
 export type TokenKind = 'authorization_code' | 'access_token' | 'refresh_token' | 'client_token';
@@ -52,7 +54,7 @@ export const tokens: Projection<
     successor: 'text',
     revoked_at: 'timestamptz',
   },
-  indexes: ['(grant_id)', '(expires_at)'],
+  indexes: ['(grant_id)', '(expires_at)', '(client_id) where client_id is not null'],
   on: {
     AuthorizationCodeIssued: ({ data, id }) => [
       {
@@ -135,3 +137,41 @@ export const tokens: Projection<
     ClientTokenRevoked: ({ data, at }) => [{ set: { digest: data.digest, revoked_at: at } }],
   },
 };
+
+export type TokenStatus = 'active' | 'expired' | 'redeemed' | 'revoked';
+
+const GRANT_REVOKED = `exists (select from ${READ_SCHEMA}.grants g
+  where g.grant_id = t.grant_id and g.revoked_at is not null)`;
+
+/** Tokens of one status; see {@link tokenStatus}. */
+export function tokensOf(status: TokenStatus): Condition {
+  const revoked = `(t.revoked_at is not null or ${GRANT_REVOKED})`;
+  const over = `(${revoked} or t.redeemed_at is not null)`;
+  const conditions: Readonly<Record<TokenStatus, string>> = {
+    revoked,
+    redeemed: `not ${revoked} and t.redeemed_at is not null`,
+    expired: `not ${over} and t.expires_at <= now()`,
+    active: `not ${over} and t.expires_at > now()`,
+  };
+  return () => conditions[status];
+}
+
+/** What has become of a token, as far as it and its grant tell. */
+export function tokenStatus(
+  token: Pick<TokenRow, 'revoked_at' | 'redeemed_at' | 'expires_at'>,
+  grant: { readonly revoked_at: Instant | null } | null,
+  now: Instant,
+): TokenStatus {
+  if (token.revoked_at || grant?.revoked_at) return 'revoked';
+  if (token.redeemed_at) return 'redeemed';
+  return token.expires_at <= now ? 'expired' : 'active';
+}
+
+/** Tokens issued to a client, or under a grant of it. */
+export const tokensOfClient = (client: string) =>
+  `(t.client_id = ${client} or t.grant_id in (select g.grant_id from ${READ_SCHEMA}.grants g
+     where g.client_id = ${client}))`;
+
+/** Tokens issued for a person. */
+export const tokensOfUser = (sub: string) =>
+  `t.grant_id in (select g.grant_id from ${READ_SCHEMA}.grants g where g.sub = ${sub})`;

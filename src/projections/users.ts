@@ -61,6 +61,8 @@ export const users: Projection<UserRow, 'sub', UserFacts> = {
     ],
     UserDisabled: ({ id: sub, at }) => [{ set: { sub, disabled_at: at, changed_at: at } }],
     UserEnabled: ({ id: sub, at }) => [{ set: { sub, disabled_at: null, changed_at: at } }],
+    UserSessionsEnded: ({ id: sub, at }) => [{ set: { sub, changed_at: at } }],
+    UserGrantsRevoked: ({ id: sub, at }) => [{ set: { sub, changed_at: at } }],
     UserErased: ({ id: sub, at }) => [
       {
         set: {

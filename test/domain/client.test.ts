@@ -63,7 +63,12 @@ const web: ClientRegistration = {
   jwks: null,
   jwksUri: null,
   subjectType: 'public',
-  logout: { backchannelUri: null, frontchannelUri: null, sessionRequired: false },
+  logout: {
+    backchannelUri: null,
+    frontchannelUri: null,
+    sessionRequired: false,
+    revokesOfflineAccess: null,
+  },
   ciba: {
     deliveryMode: 'poll',
     notificationEndpoint: null,

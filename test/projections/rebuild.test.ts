@@ -90,7 +90,12 @@ async function register(clientId: string) {
     jwks: null,
     jwksUri: null,
     subjectType: 'public',
-    logout: { backchannelUri: null, frontchannelUri: null, sessionRequired: false },
+    logout: {
+      backchannelUri: null,
+      frontchannelUri: null,
+      sessionRequired: false,
+      revokesOfflineAccess: null,
+    },
     ciba: {
       deliveryMode: 'poll',
       notificationEndpoint: null,

@@ -95,6 +95,7 @@ const logout = record({
   backchannelUri: fc.constantFrom(null, 'https://a.example/logout'),
   frontchannelUri: fc.constantFrom(null, 'https://a.example/frame'),
   sessionRequired: fc.boolean(),
+  revokesOfflineAccess: fc.option(fc.boolean()),
 });
 const ciba = record({
   deliveryMode: fc.constantFrom('poll', 'ping'),
@@ -235,6 +236,7 @@ const wishes: {
     RevokeClientSecret: record({ secretId: name }),
     DisableClient: record({ reason: text }),
     EnableClient: nothing,
+    RevokeClientGrants: record({ reason: text }),
     RemoveClient: nothing,
   }),
 
@@ -304,6 +306,8 @@ const wishes: {
     ChangeUserRoles: record({ roles }),
     SetPassword: record({ verifier: text }),
     DisableUser: record({ reason: text }),
+    EndUserSessions: record({ reason: text }),
+    RevokeUserGrants: record({ reason: text }),
     EnableUser: nothing,
     EraseUser: nothing,
   }),

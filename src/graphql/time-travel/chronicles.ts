@@ -12,13 +12,38 @@ import {
   type ClientWishes,
   client,
 } from '../../domain/client.ts';
+import {
+  type ConsentFacts,
+  type ConsentState,
+  type ConsentWishes,
+  consent,
+} from '../../domain/consent.ts';
+import { type GrantFacts, type GrantState, type GrantWishes, grant } from '../../domain/grant.ts';
+import {
+  type NoticeFacts,
+  type NoticeState,
+  type NoticeWishes,
+  notice,
+} from '../../domain/notice.ts';
 import { type ScopeFacts, type ScopeState, type ScopeWishes, scope } from '../../domain/scope.ts';
+import {
+  type SessionFacts,
+  type SessionState,
+  type SessionWishes,
+  session,
+} from '../../domain/session.ts';
 import {
   type SigningKeyFacts,
   type SigningKeyState,
   type SigningKeyWishes,
   signingKey,
 } from '../../domain/signing-key.ts';
+import {
+  type ClientTokenFacts,
+  type ClientTokenState,
+  type ClientTokenWishes,
+  clientToken,
+} from '../../domain/token.ts';
 import {
   type TrustedIssuerFacts,
   type TrustedIssuerState,
@@ -86,6 +111,46 @@ export const trustedIssuerChronicle: Chronicle<
   fields: ({ trusted }) => ({ ...trusted }),
 };
 
+export const consentChronicle: Chronicle<ConsentState, ConsentWishes, ConsentFacts> = {
+  decider: consent,
+  sealed: [],
+  fields: ({ terms }) => ({ ...terms }),
+};
+
+export const grantChronicle: Chronicle<GrantState, GrantWishes, GrantFacts> = {
+  decider: grant,
+  sealed: [],
+  fields: ({ status, terms, codes, accessTokens, refreshTokens }) =>
+    terms
+      ? {
+          ...terms,
+          status,
+          codes: Object.keys(codes),
+          accessTokens: Object.keys(accessTokens),
+          refreshTokens: Object.keys(refreshTokens),
+        }
+      : {},
+};
+
+export const noticeChronicle: Chronicle<NoticeState, NoticeWishes, NoticeFacts> = {
+  decider: notice,
+  sealed: [],
+  fields: ({ status, attempts }) => ({ status, attempts }),
+};
+
+export const sessionChronicle: Chronicle<SessionState, SessionWishes, SessionFacts> = {
+  decider: session,
+  sealed: [],
+  fields: ({ status, sub, authentication, clients }) =>
+    status === 'none' ? {} : { status, sub, ...authentication, clients: Object.values(clients) },
+};
+
+export const tokenChronicle: Chronicle<ClientTokenState, ClientTokenWishes, ClientTokenFacts> = {
+  decider: clientToken,
+  sealed: [],
+  fields: ({ status }) => (status === 'none' ? {} : { status }),
+};
+
 /** By the type of the API: whatever is a Node there is told of here. */
 export const tellers = {
   Client: teller(clientChronicle),
@@ -94,4 +159,9 @@ export const tellers = {
   User: teller(userChronicle),
   SigningKey: teller(signingKeyChronicle),
   TrustedIssuer: teller(trustedIssuerChronicle),
+  Consent: teller(consentChronicle),
+  Grant: teller(grantChronicle),
+  Session: teller(sessionChronicle),
+  Token: teller(tokenChronicle),
+  Notice: teller(noticeChronicle),
 } as const satisfies Record<string, Teller>;

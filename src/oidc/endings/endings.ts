@@ -1,0 +1,187 @@
+import type pg from 'pg';
+import { systemEnvelope } from '../../commands/seed.ts';
+import { grant } from '../../domain/grant.ts';
+import type { Instant } from '../../domain/ids.ts';
+import { type SessionEnd, session } from '../../domain/session.ts';
+import type { Envelope, EventStore, StateChange } from '../../eventstore/event-store.ts';
+import { act, type Consequences, type Execute, type Executed } from '../../eventstore/execute.ts';
+import { exclusively } from '../../eventstore/postgres-schema.ts';
+import type { Secrets } from '../../platform/secrets.ts';
+import { abandonedSessions, openGrants, openSessions } from '../../projections/rights.ts';
+import { readTechnicalRows } from '../../projections/technical-row.ts';
+import { sessionOfRequest } from '../unit-of-work.ts';
+import { type Ending, type EndingPolicy, endingsOf } from './ending.ts';
+
+/** Rows of endings that were begun; what they hold is sealed for the same purpose. */
+const ENDING = 'Ending';
+/** Rights that end in one commit. */
+const BATCH = 100;
+/** Whoever holds it finishes what others have begun. */
+const ENDINGS_LOCK = 746_660;
+const PERIOD_MS = 30_000;
+/** After so long, nobody is going to record the fact any more, nor to finish what it ends. */
+const SETTLED_MS = 30_000;
+const KEPT_MS = 30 * 24 * 60 * 60 * 1_000;
+
+export interface EndingsContext {
+  readonly pool: pg.Pool;
+  readonly store: Pick<EventStore, 'read'>;
+  readonly execute: Execute;
+  readonly secrets: Secrets;
+  readonly policy: EndingPolicy;
+}
+
+/** An ending, as its technical row keeps it. */
+interface Begun {
+  readonly ending: Ending;
+  readonly keep: string | null;
+  /** What began later has nothing to do with it. */
+  readonly at: Instant;
+  readonly envelope: Envelope;
+}
+
+/**
+ * Rows by which what ends with the facts is finished, should this process not get there. They are
+ * written in the commit of the facts.
+ */
+export function endingConsequences(secrets: Secrets, policy: EndingPolicy): Consequences {
+  return async (writes, envelope) =>
+    endingsOf(writes, policy).map((ending): StateChange => {
+      const at = new Date();
+      const keep = sessionOfRequest() ?? null;
+      const begun: Begun = { ending, keep, at: at.toISOString(), envelope };
+      return {
+        op: 'put',
+        model: ENDING,
+        id: ending.cause.eventId,
+        lookup: null,
+        payload: secrets.seal(ENDING, JSON.stringify(begun)),
+        expiresAt: new Date(at.getTime() + KEPT_MS).toISOString(),
+      };
+    });
+}
+
+/** Ends what ends with facts that have just been recorded; once it resolves, nothing of it is good. */
+export async function followEndings(
+  context: EndingsContext,
+  { writes }: Executed,
+  envelope: Envelope,
+): Promise<void> {
+  const keep = sessionOfRequest() ?? null;
+  for (const ending of endingsOf(writes, context.policy)) {
+    await carryOut(context, { ending, keep, envelope }, null);
+  }
+}
+
+async function carryOut(
+  context: EndingsContext,
+  { ending, keep, envelope }: Omit<Begun, 'at'>,
+  until: Instant | null,
+): Promise<void> {
+  const { pool, execute, policy } = context;
+  const { of, sessions, grants } = ending;
+  // Who changes their own password stays signed in where they do it.
+  const stays = sessions === 'password_changed' ? keep : null;
+  const filter = { ...of, keep: stays, until };
+  if (sessions) {
+    await inBatches(
+      () => openSessions(pool, filter, BATCH),
+      (uids) => endSessions(execute, uids, sessions, envelope),
+    );
+  }
+  if (!grants) return;
+  const options = { limit: BATCH, offlineToo: policy.logoutEndsOfflineAccess };
+  const wish = { type: 'RevokeGrant', data: { reason: grants.reason } } as const;
+  await inBatches(
+    () => openGrants(pool, grants.select, filter, options),
+    (ids) =>
+      execute(
+        ids.map((id) => act(grant, id, [wish])),
+        envelope,
+      ),
+  );
+}
+
+function endSessions(
+  execute: Execute,
+  uids: readonly string[],
+  reason: SessionEnd,
+  envelope: Envelope,
+) {
+  const wish = { type: 'EndSession', data: { reason } } as const;
+  return execute(
+    uids.map((uid) => act(session, uid, [wish])),
+    envelope,
+  );
+}
+
+/** Until there are no more, or the read models show those again that have just been ended. */
+async function inBatches(
+  find: () => Promise<string[]>,
+  end: (ids: string[]) => Promise<unknown>,
+): Promise<void> {
+  let before = '';
+  for (;;) {
+    const ids = await find();
+    const last = ids.at(-1) ?? '';
+    if (ids.length === 0 || last === before) return;
+    await end(ids);
+    if (ids.length < BATCH) return;
+    before = last;
+  }
+}
+
+/**
+ * Finishes what a process that went away has begun, and ends the sessions that nobody can come back to.
+ * @param settledMs how long ago something was begun, for whoever began it not to be at it any more
+ */
+export async function finishEndings(
+  context: EndingsContext,
+  settledMs = SETTLED_MS,
+): Promise<void> {
+  const { pool, execute } = context;
+  await exclusively(pool, ENDINGS_LOCK, async () => {
+    await inBatches(
+      () => abandonedSessions(pool, BATCH),
+      (uids) => endSessions(execute, uids, 'expired', systemEnvelope()),
+    );
+    for (let n = BATCH; n === BATCH; ) n = await finishSettled(context, settledMs);
+  });
+}
+
+/** @returns how many were looked at */
+async function finishSettled(context: EndingsContext, settledMs: number): Promise<number> {
+  const { pool, store, secrets, execute } = context;
+  const now = Date.now();
+  const rows = (await readTechnicalRows(pool, ENDING, BATCH))
+    .map(({ id, payload }) => ({ id, ...(JSON.parse(secrets.open(ENDING, payload)) as Begun) }))
+    .filter(({ at }) => Date.parse(at) + settledMs <= now);
+  for (const begun of rows) {
+    const { stream, revision, eventId } = begun.ending.cause;
+    const [event] = await store.read(stream, { from: revision, limit: 1 });
+    if (event?.id === eventId) await carryOut(context, begun, begun.at);
+  }
+  const drops = rows.map(({ id }) => ({ op: 'drop', model: ENDING, id }) as const);
+  if (drops.length > 0) await execute([], systemEnvelope(), drops);
+  return rows.length;
+}
+
+/** Does so every half minute, until the signal aborts. */
+export function keepFinishing(
+  context: EndingsContext,
+  options: { signal: AbortSignal; failed: (error: unknown) => void },
+): void {
+  const { signal, failed } = options;
+  const later = () => {
+    if (!signal.aborted) setTimeout(finish, PERIOD_MS).unref();
+  };
+  const finish = async () => {
+    try {
+      await finishEndings(context);
+    } catch (error) {
+      if (!signal.aborted) failed(error);
+    }
+    later();
+  };
+  later();
+}

@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import * as oidc from 'openid-client';
+import type { ClientRegistrationInput } from '../../src/commands/clients.ts';
+import { systemEnvelope } from '../../src/commands/seed.ts';
+import { grant } from '../../src/domain/grant.ts';
+import { act } from '../../src/eventstore/execute.ts';
+import { READ_SCHEMA } from '../../src/projections/apply.ts';
+import type { Person } from '../support/admin.ts';
+import { type AdminApi, adminApi } from '../support/admin-api.ts';
+import { ClientApp, newBrowser, type SignedIn } from '../support/client-app.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
+
+const SESSION_BOUND = { scope: 'openid profile' };
+
+describe.each(ENGINES)('what ends, on %s,', (engine) => {
+  let server: TestServer;
+  let receiver: Receiver;
+  let api: AdminApi;
+  let app: ClientApp;
+  let path: string;
+  let person: Person;
+
+  beforeAll(async () => {
+    receiver = await startReceiver();
+    server = await startTestServer({ engine, env: { ALLOWED_PRIVATE_HOSTS: '127.0.0.1' } });
+    api = await adminApi(server);
+    ({ app, path } = await application());
+  });
+  beforeEach(async () => {
+    person = await server.admin.person();
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await receiver?.close();
+  });
+
+  async function application(input: Partial<ClientRegistrationInput> = {}) {
+    const path = `/${randomBytes(6).toString('hex')}`;
+    const logout = { backchannelUri: receiver.origin + path, ...input.logout };
+    const registered = await server.admin.client({ ...input, logout });
+    return { app: await ClientApp.connect(server, registered), path };
+  }
+
+  async function mutate(mutation: string, input: object): Promise<void> {
+    const type = `${mutation[0]?.toUpperCase()}${mutation.slice(1)}Input`;
+    await api.call(
+      `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { message } } }`,
+      { input },
+    );
+  }
+
+  const clientId = () => app.registered.clientId;
+
+  /** Whether each way of using what was issued is still open. */
+  async function good({ tokens }: SignedIn, by = app) {
+    const refreshed = tokens.refresh_token
+      ? await by.refresh(tokens.refresh_token).then(
+          () => true,
+          () => false,
+        )
+      : null;
+    return {
+      introspection: await by.isActive(tokens.access_token),
+      userinfo: await oidc
+        .fetchUserInfo(by.config, tokens.access_token, oidc.skipSubjectCheck)
+        .then(
+          () => true,
+          () => false,
+        ),
+      refreshed,
+    };
+  }
+  const DEAD = { introspection: false, userinfo: false, refreshed: false };
+  const ALIVE = { introspection: true, userinfo: true, refreshed: true };
+
+  /** The sids of sessions whose end the application was told. */
+  const toldOf = async (...signedIn: SignedIn[]) => {
+    const sids = signedIn.map(({ tokens }) => String(tokens.claims()?.sid));
+    await eventually('the application is told', () => {
+      const told = receiver.at(path).map(({ form }) => {
+        const [, claims = ''] = form.get('logout_token')?.split('.') ?? [];
+        return JSON.parse(Buffer.from(claims, 'base64url').toString()).sid;
+      });
+      return sids.every((sid) => told.includes(sid));
+    });
+  };
+
+  test('with a session that an administrator ends: all that was opened in it', async () => {
+    const browser = newBrowser(server);
+    const offline = await app.signIn(browser, person);
+    const elsewhere = await app.signIn(newBrowser(server), person);
+    const { user } = await api
+      .call(
+        `query ($sub: String!) { user(sub: $sub) { sessions { nodes { uid clients { sid } } } } }`,
+        { sub: person.sub },
+      )
+      .then((data) => ({ user: data }));
+    const sid = offline.tokens.claims()?.sid;
+    const { uid } = user.sessions.nodes.find(
+      ({ clients }: { clients: { sid: string }[] }) => clients[0]?.sid === sid,
+    );
+    await mutate('sessionEnd', { uid });
+    expect(await good(offline)).toEqual(DEAD);
+    await expect(app.signIn(browser, person, { prompt: 'none' })).rejects.toMatchObject({
+      error: 'login_required',
+    });
+    expect(await good(elsewhere)).toEqual(ALIVE);
+    await toldOf(offline);
+  });
+
+  test('with all sessions of a person', async () => {
+    const all = [
+      await app.signIn(newBrowser(server), person),
+      await app.signIn(newBrowser(server), person, SESSION_BOUND),
+    ];
+    await mutate('userSessionsEnd', { sub: person.sub });
+    for (const each of all) expect(await good(each)).toMatchObject({ introspection: false });
+    await toldOf(...all);
+  });
+
+  test('with all grants of a person, and not those of another', async () => {
+    const mine = await app.signIn(newBrowser(server), person);
+    const theirs = await app.signIn(newBrowser(server), await server.admin.person());
+    await mutate('userGrantsRevoke', { sub: person.sub });
+    expect(await good(mine)).toEqual(DEAD);
+    expect(await good(theirs)).toEqual(ALIVE);
+  });
+
+  test('with all grants of a client, however many', async () => {
+    const { app: shop } = await application();
+    const { clientId } = shop.registered;
+    const nothing = { scopes: [], claims: [], resources: {} };
+    await Promise.all(
+      Array.from({ length: 130 }, (_, nth) => {
+        const grantId = `bulk-${clientId}-${nth}`;
+        const terms = { grantId, sub: person.sub, clientId, sessionUid: null, ...nothing };
+        const data = { ...terms, declined: nothing, basis: 'implicit', assertedBy: null } as const;
+        return server.admin.execute(
+          [act(grant, grantId, [{ type: 'OpenGrant', data }])],
+          systemEnvelope(),
+        );
+      }),
+    );
+    const mine = await shop.signIn(newBrowser(server), person);
+    await mutate('clientGrantsRevoke', { clientId });
+    expect(await good(mine, shop)).toEqual(DEAD);
+    const { rows } = await server.admin.pool.query(
+      `select revocation_reason, count(*)::int from ${READ_SCHEMA}.grants
+       where client_id = $1 group by 1`,
+      [clientId],
+    );
+    expect(rows).toEqual([{ revocation_reason: 'administrator', count: 131 }]);
+  });
+
+  test('with the right of a person to sign in, for good', async () => {
+    const browser = newBrowser(server);
+    const before = await app.signIn(browser, person);
+    await mutate('userDisable', { sub: person.sub });
+    expect(await good(before)).toEqual(DEAD);
+    await toldOf(before);
+    await mutate('userEnable', { sub: person.sub });
+    expect(await good(before)).toEqual(DEAD);
+    const after = await app.signIn(browser, person);
+    expect(after.pages).toEqual(['sign-in']);
+    expect(await good(after)).toEqual(ALIVE);
+  });
+
+  test('with a password: what was got by the former one', async () => {
+    const browser = newBrowser(server);
+    const before = await app.signIn(browser, person);
+    const password = randomBytes(18).toString('base64url');
+    await mutate('userPasswordSet', { sub: person.sub, password });
+    expect(await good(before)).toEqual(DEAD);
+    await toldOf(before);
+    const after = await app.signIn(browser, { ...person, password });
+    expect(after.pages).toEqual(['sign-in']);
+    expect(await good(after)).toEqual(ALIVE);
+  });
+
+  test('with a consent: the grants that rest on it, and the person is asked again', async () => {
+    const browser = newBrowser(server);
+    const before = await app.signIn(browser, person);
+    await mutate('consentWithdraw', { sub: person.sub, clientId: clientId() });
+    expect(await good(before)).toEqual(DEAD);
+    expect((await app.signIn(browser, person)).pages).toEqual(['consent']);
+  });
+
+  test('while a client is disabled: everything, until it is enabled again', async () => {
+    const { app: shop } = await application();
+    const mine = await shop.signIn(newBrowser(server), person);
+    await mutate('clientDisable', { clientId: shop.registered.clientId });
+    await expect(shop.isActive(mine.tokens.access_token)).rejects.toMatchObject({ status: 401 });
+    await mutate('clientEnable', { clientId: shop.registered.clientId });
+    expect(await good(mine, shop)).toEqual(ALIVE);
+  });
+
+  test('with signing out: offline access too, where the client says so', async () => {
+    const logout = { revokesOfflineAccess: true };
+    const { app: strict } = await application({ logout });
+    const browser = newBrowser(server);
+    const mine = await app.signIn(browser, person);
+    const theirs = await strict.signIn(browser, person);
+    await app.signOut(browser, { id_token_hint: mine.tokens.id_token ?? '' });
+    expect(await good(theirs, strict)).toEqual(DEAD);
+    expect(await good(mine)).toEqual(ALIVE);
+  });
+
+  test('nothing, before a consent is given elsewhere; then no page asks for it', async () => {
+    const { app: external } = await application({ consentType: 'external' });
+    const scopes = ['openid', 'profile'];
+    await expect(external.signIn(newBrowser(server), person, SESSION_BOUND)).rejects.toMatchObject({
+      error: 'consent_required',
+    });
+    await mutate('consentGrant', {
+      ...{ sub: person.sub, clientId: external.registered.clientId },
+      scopes,
+    });
+    const { pages, tokens } = await external.signIn(newBrowser(server), person, SESSION_BOUND);
+    expect(pages).toEqual(['sign-in']);
+    expect(tokens.claims()?.sub).toBe(person.sub);
+  });
+
+  test('once, however often it is asked for at the same moment', async () => {
+    const mine = await app.signIn(newBrowser(server), person);
+    await Promise.all(
+      Array.from({ length: 10 }, () =>
+        mutate('consentWithdraw', { sub: person.sub, clientId: clientId() }),
+      ),
+    );
+    expect(await good(mine)).toEqual(DEAD);
+    const events = await server.admin.store.read(`consent-${person.sub}.${clientId()}`);
+    expect(events.map(({ type }) => type)).toEqual(['ConsentGranted', 'ConsentWithdrawn']);
+  });
+});
