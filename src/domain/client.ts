@@ -1,4 +1,5 @@
 import type { ClientCiba } from './client-ciba.ts';
+import type { ClientLogout } from './client-logout.ts';
 import type { ClientResponseProtection } from './client-responses.ts';
 import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
@@ -83,18 +84,6 @@ export interface ClientTokenExchangePolicy {
   readonly resources: readonly string[];
   /** It exchanges a subject token once only. */
   readonly once: boolean;
-}
-
-/** What a relying party is told of the end of a session. */
-export interface ClientLogout {
-  /** OpenID Connect Back-Channel Logout §2.2. */
-  readonly backchannelUri: string | null;
-  /** OpenID Connect Front-Channel Logout §2. */
-  readonly frontchannelUri: string | null;
-  /** The client wants the `sid`. */
-  readonly sessionRequired: boolean;
-  /** Whether signing out takes offline access as well; null: as the server does by default. */
-  readonly revokesOfflineAccess: boolean | null;
 }
 
 /** Whether a client knows people by their own subject or by one made for it (Core §8). */
