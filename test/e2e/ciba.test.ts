@@ -151,11 +151,13 @@ describe.each(ENGINES)('CIBA with openid-client, on %s', (engine) => {
   test('the person is told, by the log unless there is another way', async () => {
     const somebody = await server.admin.person();
     await ask({ login_hint: somebody.username });
-    const line = server
-      .output()
-      .split('\n')
-      .find((each) => each.includes('a client waits') && each.includes(somebody.sub));
-    expect(JSON.parse(line ?? '{}')).toMatchObject({ url: `${server.issuer}/requests` });
+    const line = await eventually('a line in the log', async () =>
+      server
+        .output()
+        .split('\n')
+        .find((each) => each.includes('a client waits') && each.includes(somebody.sub)),
+    );
+    expect(JSON.parse(line)).toMatchObject({ url: `${server.issuer}/requests` });
   });
 
   describe('a request', () => {
