@@ -29,6 +29,7 @@ const ADMIN_ENTITIES = [
   'grants',
   'sessions',
   'tokens',
+  'requests',
 ];
 
 const IDENTITY_SCOPES = [

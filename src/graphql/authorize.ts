@@ -22,6 +22,8 @@ export type AdminEntity =
   | 'grants'
   | 'sessions'
   | 'tokens'
+  /** What waits for a person to decide: requests by the back channel, device authorizations. */
+  | 'requests'
   /** The record of everything that happened. */
   | 'audit'
   /** What only persons concerned should see: where requests came from, and what is sealed in events. */

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import type { SealedClaims } from '../commands/users.ts';
 import { apiResource } from '../domain/api-resource.ts';
+import { backchannelRequest } from '../domain/backchannel-request.ts';
 import { client } from '../domain/client.ts';
 import { consent } from '../domain/consent.ts';
 import { streamOf } from '../domain/decider.ts';
@@ -14,6 +15,10 @@ import { trustedIssuer } from '../domain/trusted-issuer.ts';
 import { user } from '../domain/user.ts';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
 import { type ApiResourceRow, apiResources } from '../projections/api-resources.ts';
+import {
+  type BackchannelRequestRow,
+  backchannelRequests,
+} from '../projections/backchannel-requests.ts';
 import {
   type ClientRow,
   type ClientSecretRow,
@@ -52,6 +57,7 @@ export interface Loaders {
   readonly apiResources: DataLoader<string, Revised<ApiResourceRow> | null>;
   readonly users: DataLoader<string, Revised<UserRow> | null>;
   readonly signingKeys: DataLoader<string, Revised<SigningKeyRow> | null>;
+  readonly backchannelRequests: DataLoader<string, Revised<BackchannelRequestRow> | null>;
   readonly trustedIssuers: DataLoader<string, Revised<TrustedIssuerRow> | null>;
   readonly consents: DataLoader<string, Revised<ConsentRow> | null>;
   readonly grants: DataLoader<string, Revised<GrantRow> | null>;
@@ -135,6 +141,11 @@ export function loadersFor(
     apiResources: one<ApiResourceRow>(apiResources, 'resource_id', of(apiResource)),
     users: one<UserRow>(users, 'sub', of(user)),
     signingKeys: one<SigningKeyRow>(signingKeys, 'kid', of(signingKey)),
+    backchannelRequests: one<BackchannelRequestRow>(
+      backchannelRequests,
+      'digest',
+      of(backchannelRequest),
+    ),
     trustedIssuers: one<TrustedIssuerRow>(trustedIssuers, 'issuer_id', of(trustedIssuer)),
     consents: one<ConsentRow>(consents, 'consent_id', of(consent)),
     grants: one<GrantRow>(grants, 'grant_id', of(grant)),

@@ -10,11 +10,17 @@ import { ApiResourceResolver } from './api-resource.ts';
 import { ApiResourceMutations, ApiResourcePayloadResolver } from './api-resource-mutations.ts';
 import { AuditEventResolver } from './audit/event.ts';
 import { guard } from './authorize.ts';
+import { BackchannelRequestResolver } from './backchannel-request.ts';
+import {
+  BackchannelRequestMutations,
+  BackchannelRequestPayloadResolver,
+} from './backchannel-request-mutations.ts';
 import { ClientResolver } from './client.ts';
 import { ClientLocalizationMutations } from './client-localization.ts';
 import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
 import { ConsentResolver } from './consent.ts';
 import { ConsentMutations, ConsentPayloadResolver } from './consent-mutations.ts';
+import { DeviceAuthorizationResolver } from './device-authorization.ts';
 import { GrantResolver } from './grant.ts';
 import { GrantMutations, GrantPayloadResolver } from './grant-mutations.ts';
 import { HistoryEntryResolver } from './history.ts';
@@ -80,6 +86,10 @@ const resolvers = [
   SessionRights,
   GrantRights,
   ConsentRights,
+  BackchannelRequestResolver,
+  BackchannelRequestPayloadResolver,
+  BackchannelRequestMutations,
+  DeviceAuthorizationResolver,
 ] as const;
 
 /** Inputs of which exactly one field is given. */

@@ -7,6 +7,7 @@ import { equals } from '../platform/secrets.ts';
 import type { BackchannelRequestRow } from '../projections/backchannel-requests.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import { accountName } from './account.ts';
+import { presentedDetails } from './authorization-details.ts';
 import { clientTexts } from './client-texts.ts';
 import { type CredentialContext, checkCredentials } from './credentials.ts';
 import { envelopeOf } from './envelope.ts';
@@ -143,15 +144,18 @@ async function showRequests(
 async function shownRequest(
   { reads, subjectKeys, catalogue }: BackchannelPageContext,
   locale: Locale,
-  { digest, client_id, sub, scopes, binding_message }: BackchannelRequestRow,
+  { digest, client_id, sub, scopes, binding_message, parameters }: BackchannelRequestRow,
 ): Promise<WaitingRequest | undefined> {
   const client = await reads.client(client_id);
   if (!client || client.disabled_at) return undefined;
+  const { rar } = parameters;
+  const details = typeof rar === 'string' ? await subjectKeys.open(sub, rar) : null;
   return {
     id: digest,
     clientName: (await clientTexts(reads, locale, client)).clientName,
     bindingMessage: binding_message && (await subjectKeys.open(sub, binding_message)),
     scopes: scopes.map((name) => scopeTexts(catalogue, locale, name)),
+    details: presentedDetails(catalogue, { authorization_details: details }),
   };
 }
 

@@ -49,7 +49,7 @@ export const deviceAuthorizations: Projection<
     error_description: 'text',
     redeemed_at: 'timestamptz',
   },
-  indexes: ['(grant_id)', '(expires_at)'],
+  indexes: ['(grant_id)', '(expires_at)', '(requested_at, digest)'],
   on: {
     DeviceAuthorizationRequested: ({ data, id }) => [
       {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Instant } from '../domain/ids.ts';
 import { READ_SCHEMA } from './apply.ts';
 import type { Place } from './cursor.ts';
 import type { AnyProjection } from './projection.ts';
@@ -177,6 +178,11 @@ export function bounded(column: string, bound: '>=' | '<=', value: string): Cond
 /** A column that has a value, or has none. */
 export function isSet(column: string, set: boolean): Condition {
   return () => `t.${column} is ${set ? 'not null' : 'null'}`;
+}
+
+/** A column whose instant has come at another, or has not. */
+export function hasCome(column: string, at: Instant, come: boolean): Condition {
+  return (param) => `t.${column} ${come ? '<=' : '>'} ${param(at)}`;
 }
 
 /** A JSON list with this entry. */

@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
+import { defineApiResource } from '../../src/commands/api-resources.ts';
 import { changeClientPermissions } from '../../src/commands/clients.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { ADMIN_CLIENT, systemEnvelope } from '../../src/commands/seed.ts';
 import { disableUser } from '../../src/commands/users.ts';
 import { backchannelRequest } from '../../src/domain/backchannel-request.ts';
 import { consent } from '../../src/domain/consent.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { digest, randomToken } from '../../src/platform/secrets.ts';
 import type { Person } from '../support/admin.ts';
+import { adminApi } from '../support/admin-api.ts';
 import { ClientApp, newBrowser, post } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -408,6 +410,96 @@ describe.each(ENGINES)('CIBA with openid-client, on %s', (engine) => {
     });
   });
 
+  describe('the Admin API', () => {
+    const LIST = `query ($filter: AuthorizationFilter) {
+      backchannelRequests(filter: $filter) {
+        nodes { requestId status bindingMessage scopes decidedBy client { clientId } user { sub } }
+      }
+    }`;
+    const decideBy = (mutation: string, extra = '') =>
+      `mutation ($id: String!) { ${mutation}(input: { requestId: $id ${extra} }) {
+        backchannelRequest { status decidedBy } userErrors { code field }
+      } }`;
+
+    test('lists what people are asked for, and what became of it', async () => {
+      const api = await adminApi(server);
+      const somebody = await server.admin.person();
+      const asked = await ask({ login_hint: somebody.username, binding_message: 'Till 7' });
+      const filter = { sub: somebody.sub, clientId: app.registered.clientId };
+      const shown = {
+        requestId: digest(asked.auth_req_id),
+        status: 'PENDING',
+        bindingMessage: 'Till 7',
+        scopes: ['openid', 'email', 'offline_access'],
+        decidedBy: null,
+        client: { clientId: app.registered.clientId },
+        user: { sub: somebody.sub },
+      };
+      expect(await api.call(LIST, { filter })).toEqual({ nodes: [shown] });
+      const withStatus = (status: string) => api.call(LIST, { filter: { ...filter, status } });
+      expect((await withStatus('PENDING')).nodes).toHaveLength(1);
+      expect((await withStatus('APPROVED')).nodes).toEqual([]);
+      await decide(asked, 'approve', somebody);
+      expect((await withStatus('APPROVED')).nodes).toMatchObject([{ decidedBy: 'USER' }]);
+      await poll(asked);
+      expect((await withStatus('REDEEMED')).nodes).toHaveLength(1);
+      expect((await withStatus('PENDING')).nodes).toEqual([]);
+    });
+
+    test('tells for a person what they said elsewhere, once', async () => {
+      const api = await adminApi(server);
+      const [yes, no] = [await ask(), await ask()];
+      const approve = decideBy('backchannelRequestApprove', 'amr: ["sms"] acr: "house:sms"');
+      const deny = decideBy('backchannelRequestDeny');
+      const of = ({ auth_req_id }: Asked) => ({ id: digest(auth_req_id) });
+      expect(await api.call(approve, of(yes))).toMatchObject({
+        backchannelRequest: { status: 'APPROVED', decidedBy: 'ADMINISTRATOR' },
+      });
+      await api.call(deny, of(no));
+      await expect(api.call(approve, of(no))).rejects.toThrow('CONFLICT');
+      await expect(api.call(approve, { id: digest('nothing') })).rejects.toThrow('NOT_FOUND');
+      expect((await poll(yes)).claims()?.sub).toBe(person.sub);
+      await expect(poll(no)).rejects.toMatchObject({ error: 'access_denied' });
+    });
+
+    test('lets nobody tell so for a scope of this API that they do not hold', async () => {
+      const asked = await ask({ scope: 'openid admin:users:write' });
+      const { body } = await post(
+        server,
+        '/connect/token',
+        { grant_type: 'client_credentials', scope: 'admin:requests:write admin:requests:read' },
+        { client: { clientId: ADMIN_CLIENT, secret: server.adminClientSecret } },
+      );
+      const api = await adminApi(server);
+      const query = decideBy('backchannelRequestApprove');
+      const variables = { id: digest(asked.auth_req_id) };
+      const refused = await api.send(JSON.stringify({ query, variables }), {
+        authorization: `Bearer ${body.access_token}`,
+      });
+      expect(JSON.stringify(refused.body)).toContain('FORBIDDEN');
+      expect(await factsOf(asked)).toEqual(['BackchannelAuthenticationRequested']);
+    });
+
+    test('lists device authorizations as well', async () => {
+      const api = await adminApi(server);
+      const grantTypes = ['urn:ietf:params:oauth:grant-type:device_code' as const];
+      const registered = await server.admin.client({
+        ...TILL,
+        permissions: { ...PERMISSIONS, grantTypes } as never,
+      });
+      const device = await ClientApp.connect(server, registered);
+      await oidc.initiateDeviceAuthorization(device.config, { scope: 'openid' });
+      const filter = { clientId: registered.clientId, status: 'PENDING' };
+      const query = `query ($filter: AuthorizationFilter) {
+        deviceAuthorizations(filter: $filter) { totalCount nodes { status sub scopes } }
+      }`;
+      expect(await api.call(query, { filter })).toEqual({
+        totalCount: 1,
+        nodes: [{ status: 'PENDING', sub: null, scopes: ['openid'] }],
+      });
+    });
+  });
+
   describe('the client', () => {
     test('may say what the person shall compare, in one line of plain text', async () => {
       for (const binding_message of ['two\nlines', 'x'.repeat(101), 'back\u202ewards']) {
@@ -451,6 +543,33 @@ describe.each(ENGINES)('CIBA with openid-client, on %s', (engine) => {
       const asked = body as unknown as Asked;
       await decide(asked);
       expect((await poll(asked, client)).claims()?.sub).toBe(person.sub);
+    });
+
+    test('may ask for exactly what it will do, which is shown, sealed, and in the token', async () => {
+      const BANK = 'https://bank.example';
+      await server.admin.run(defineApiResource, {
+        identifier: BANK,
+        displayName: 'The bank',
+        authorizationDetailTypes: [{ type: 'payment', displayName: 'Payment' }],
+      });
+      const permissions = { ...PERMISSIONS, authorizationDetailTypes: ['payment'] } as never;
+      const registered = await server.admin.client({ ...TILL, permissions });
+      const client = await ClientApp.connect(server, registered);
+      const payment = { type: 'payment', amount: '12.50', to: 'DE02100100109307118603' };
+      const parameters = { resource: BANK, authorization_details: JSON.stringify([payment]) };
+      const asked = (await eventually('the server knows of the type', () =>
+        ask(parameters, client).catch(() => undefined),
+      )) as Asked;
+      const page = await visit(newBrowser(server), person);
+      for (const shown of ['Payment', 'The bank', payment.to]) expect(page.text).toContain(shown);
+      await decide(asked);
+      const tokens = await poll(asked, client);
+      expect(await oidc.tokenIntrospection(client.config, tokens.access_token)).toMatchObject({
+        aud: BANK,
+        authorization_details: [payment],
+      });
+      const { rows } = await server.admin.pool.query('select * from read_1.backchannel_requests');
+      expect(JSON.stringify([rows, await server.admin.events()])).not.toContain(payment.to);
     });
 
     test('whose consent is given elsewhere gets what was given there', async () => {

@@ -78,6 +78,8 @@ describe('scopes', () => {
       user: 'users',
       signingKey: 'keys',
       trustedIssuer: 'issuers',
+      backchannelRequest: 'requests',
+      deviceAuthorization: 'requests',
       events: 'audit',
     };
     const named = (field: string) =>
@@ -110,9 +112,9 @@ describe('scopes', () => {
 
 test('every wish of an entity has a mutation', () => {
   // Keys are generated and activated by rotating them; most of what is wished of consents, grants,
-  // sessions and tokens comes by the protocol.
+  // sessions, tokens and requests comes by the protocol.
   const mutations = Object.keys(schema.getMutationType()?.getFields() ?? {}).filter(
-    (name) => !/^(signingKey|grant|session|token|consent)/.test(name),
+    (name) => !/^(signingKey|grant|session|token|consent|backchannelRequest)/.test(name),
   );
   const wishes = [client, scope, apiResource, user, trustedIssuer].flatMap(({ decide }) =>
     Object.keys(decide),

@@ -5,8 +5,10 @@ import { digest, type Secrets } from '../../platform/secrets.ts';
 import type { SubjectKeys } from '../../platform/subject-keys.ts';
 import type { BackchannelRequestRow } from '../../projections/backchannel-requests.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
+import { askedDetails } from '../authorization-details.ts';
 import { requested } from '../grant-loader.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
+import type { DetailSeals } from './authorization-details.ts';
 import {
   instantIn,
   instantOf,
@@ -40,15 +42,18 @@ export class BackchannelRequestAdapter extends ModelAdapter {
       readonly reads: ProtocolReads;
       readonly secrets: Secrets;
       readonly subjectKeys: SubjectKeys;
+      readonly details: DetailSeals;
     },
   ) {
     super();
   }
 
   override async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<void> {
-    const { secrets, subjectKeys } = this.context;
+    const { secrets, subjectKeys, details } = this.context;
+    const ctx = Provider.ctx as KoaContextWithOIDC;
     const { clientId = '', accountId: sub = '', params = {} } = payload;
     const { binding_message: message, client_notification_token: token } = params;
+    const asked = askedDetails(ctx);
     const unit = currentUnitOfWork();
     const code = digest(id);
     unit.wish(
@@ -61,12 +66,16 @@ export class BackchannelRequestAdapter extends ModelAdapter {
           clientId,
           sub,
           scopes: scopeList(payload.scope as string | undefined),
-          allowance: requested(Provider.ctx as KoaContextWithOIDC),
+          allowance: requested(ctx),
           bindingMessage: message ? await subjectKeys.seal(sub, String(message)) : null,
           requestedAt: instantOf(payload.iat as number),
           expiresAt: instantOf(payload.exp as number),
           interval: POLL_INTERVAL,
-          parameters: rest(payload, ...TOLD_ELSEWHERE),
+          parameters: rest(
+            // The person says yes to all of it or to nothing.
+            await details.seal({ ...payload, rar: asked && [...asked] }),
+            ...TOLD_ELSEWHERE,
+          ),
         },
       },
       { fresh: true },
@@ -87,7 +96,7 @@ export class BackchannelRequestAdapter extends ModelAdapter {
     const row = await this.context.reads.backchannelRequest(digest(id));
     if (!row) return undefined;
     pace(row);
-    return { ...requestPayload(row), jti: id };
+    return this.context.details.open({ ...requestPayload(row), jti: id });
   }
 
   /** Whether it was redeemed before is decided at commit. A refusal of the person's can be read again. */

@@ -152,6 +152,7 @@ export interface WaitingRequest {
   /** What the client shows as well (OpenID Connect CIBA §7.1). */
   readonly bindingMessage: string | null;
   readonly scopes: readonly Pick<ConsentScope, 'displayName' | 'description'>[];
+  readonly details: readonly Omit<ConsentDetail, 'id'>[];
 }
 
 /** Posts `csrf`, and `approve` or `deny` = the id of a request. */

@@ -72,6 +72,7 @@ const TEMPLATES = [
   'client',
   'client-links',
   'scopes',
+  'detail',
   'seal',
   'sign-in',
   'register',

@@ -134,6 +134,13 @@ export const requests: RequestsModel = {
       clientName: 'Harbour Till',
       bindingMessage: 'Till 7, 12.50',
       scopes: [{ displayName: 'Your e-mail address', description: 'Where to write to you' }],
+      details: [
+        {
+          displayName: 'Payment',
+          resource: 'The bank',
+          fields: [{ name: 'amount', value: '12.50' }],
+        },
+      ],
     },
   ],
   outcome: 'denied',
@@ -214,7 +221,7 @@ export function variants(pages: Pages): [string, Page][] {
       pages.requests({
         ...requests,
         outcome: null,
-        requests: requests.requests.map((each) => ({ ...each, bindingMessage: null })),
+        requests: requests.requests.map((each) => ({ ...each, bindingMessage: null, details: [] })),
       }),
     ],
     ['requests, none', pages.requests({ ...requests, outcome: 'gone', requests: [] })],
