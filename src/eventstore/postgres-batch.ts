@@ -2,8 +2,10 @@ import {
   type Appended,
   ClaimTaken,
   type Commit,
-  type NewEvent,
+  type Envelope,
+  type ExpectedRevision,
   type RecordedEvent,
+  type StateChange,
   toPosition,
   WrongExpectedRevision,
 } from './event-store.ts';
@@ -14,10 +16,15 @@ export type AboutToAppend = Pick<
   'stream' | 'revision' | 'type' | 'data' | 'metadata'
 >;
 
-/** Row changes by table; `request` is added, so that a refused request's changes are left out. */
+/**
+ * Adds what a request's events do to the read models to the parameter of log.project. The function
+ * there must be able to leave the changes of a refused request out.
+ */
 export type InlineProjection = (
+  request: number,
   events: readonly AboutToAppend[],
-) => Iterable<readonly [table: string, changes: Iterable<{ op: string; row: object }>]>;
+  changes: Record<string, unknown>,
+) => void;
 
 /** One commit that waits for its transaction. */
 export interface Waiting {
@@ -28,9 +35,9 @@ export interface Waiting {
   reject(error: Error): void;
 }
 
-/** What log.append answers for a request. */
+/** What log.append answers: one row without a request, and one for each that was not granted. */
 export interface Outcome {
-  readonly request: number;
+  readonly request: number | null;
   readonly outcome: 'appended' | 'repeated' | 'moved' | 'claimed';
   readonly subject: string | null;
   readonly position: string | number | null;
@@ -39,13 +46,21 @@ export interface Outcome {
 /** Tells everyone in a batch what became of their commit. */
 export function settle(batch: readonly Waiting[], outcomes: readonly Outcome[]): void {
   const of = new Map(outcomes.map((outcome) => [outcome.request, outcome]));
-  batch.forEach((waiting, request) => {
-    const { outcome, subject, position } = of.get(request) ?? { position: null };
-    if (outcome === 'moved') waiting.reject(new WrongExpectedRevision(subject ?? ''));
-    else if (outcome === 'claimed') {
-      const [model = '', id = ''] = (subject ?? '').split(' ');
-      waiting.reject(new ClaimTaken(model, id));
-    } else waiting.resolve({ position: position === null ? null : toPosition(position) });
+  let position = BigInt(of.get(null)?.position ?? 0);
+  batch.forEach(({ commit, resolve, reject }, request) => {
+    const exception = of.get(request);
+    if (exception?.outcome === 'moved') {
+      reject(new WrongExpectedRevision(exception.subject ?? ''));
+    } else if (exception?.outcome === 'claimed') {
+      const [model = '', id = ''] = (exception.subject ?? '').split(' ');
+      reject(new ClaimTaken(model, id));
+    } else if (exception?.position) {
+      resolve({ position: toPosition(exception.position) });
+    } else {
+      const count = commit.streams.reduce((sum, { events }) => sum + events.length, 0);
+      position += BigInt(count);
+      resolve({ position: count > 0 ? toPosition(position) : null });
+    }
   });
 }
 
@@ -57,46 +72,58 @@ export function parameters(
   const request: number[] = [];
   const stream: string[] = [];
   const expected: (number | null)[] = [];
-  const events: NewEvent[] = [];
-  const state: object[] = [];
-  const changes: Record<string, object[]> = {};
+  const events: object[] = [];
+  const envelopes = new Map<Envelope, number>();
+  const state: StateParameter = {};
+  const changes: Record<string, unknown> = {};
 
   commits.forEach((commit, index) => {
     const projected: AboutToAppend[] = [];
-    for (const write of commit.streams) {
-      const revision =
-        write.expectedRevision === 'any'
-          ? null
-          : write.expectedRevision === 'none'
-            ? -1
-            : write.expectedRevision;
-      write.events.forEach((event, nth) => {
-        request.push(index);
-        stream.push(write.stream);
-        expected.push(revision);
-        events.push(event);
-        if (revision !== null) {
-          projected.push({ ...event, stream: write.stream, revision: revision + 1 + nth });
-        }
+    for (const { stream: name, expectedRevision, events: added } of commit.streams) {
+      const revision = numbered(expectedRevision);
+      const write = request.push(index);
+      stream.push(name);
+      expected.push(revision);
+      added.forEach(({ id, type, data, metadata }, before) => {
+        const envelope = envelopes.get(metadata) ?? envelopes.size;
+        envelopes.set(metadata, envelope);
+        events.push({ write, nth: before + 1, envelope, id, type, data });
+        if (revision === null) return;
+        projected.push({ stream: name, revision: revision + 1 + before, type, data, metadata });
       });
     }
-    for (const change of commit.state ?? []) state.push({ request: index, ...change });
-    for (const [table, rows] of inline?.(projected) ?? []) {
-      const rowsOfTable = changes[table] ?? [];
-      changes[table] = rowsOfTable;
-      for (const row of rows) rowsOfTable.push({ request: index, ...row });
-    }
+    stateParameter(commit.state ?? [], index, state);
+    inline?.(index, projected, changes);
   });
 
   return [
     request,
     stream,
     expected,
-    events.map(({ id }) => id),
-    events.map(({ type }) => type),
-    events.map(({ data }) => JSON.stringify(data)),
-    events.map(({ metadata }) => JSON.stringify(metadata)),
-    state.length > 0 ? JSON.stringify(state) : null,
+    JSON.stringify(events),
+    JSON.stringify([...envelopes.keys()]),
+    Object.keys(state).length > 0 ? JSON.stringify(state) : null,
     Object.keys(changes).length > 0 ? JSON.stringify(changes) : null,
   ];
+}
+
+type StateParameter = { [Op in StateChange['op']]?: object[] };
+
+/** Adds technical rows of one request to the parameter of state.claim and state.write. */
+export function stateParameter(
+  changes: readonly StateChange[],
+  request: number,
+  into: StateParameter = {},
+): StateParameter {
+  for (const { op, ...row } of changes) {
+    into[op] ??= [];
+    into[op].push({ request, ...row });
+  }
+  return into;
+}
+
+/** As log.append writes it. */
+function numbered(expected: ExpectedRevision): number | null {
+  if (expected === 'any') return null;
+  return expected === 'none' ? -1 : expected;
 }

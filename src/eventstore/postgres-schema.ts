@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { ClaimTaken, type StateChange } from './event-store.ts';
+import { stateParameter } from './postgres-batch.ts';
 
 const SCHEMA = new URL('../../src/eventstore/postgres.sql', import.meta.url);
 /** Serialises migrations of several servers that start at once. */
@@ -29,7 +30,7 @@ export function exclusively<T>(
 /** Writes technical rows outside of an append, as the EventStoreDB engine does before its own. */
 export async function writeState(pool: pg.Pool, changes: readonly StateChange[]): Promise<void> {
   if (changes.length === 0) return;
-  const json = JSON.stringify(changes.map((change) => ({ request: 0, ...change })));
+  const json = JSON.stringify(stateParameter(changes, 0));
   const taken = await transaction(pool, async (client) => {
     const { rows } = await client.query<{ model: string; id: string }>({
       name: 'state-claim',

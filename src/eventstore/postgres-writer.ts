@@ -15,8 +15,7 @@ export class Writer {
       const { rows } = await client.query<Outcome>({
         name: 'log-append',
         text: `select request, outcome, subject, "position" from log.append(
-                 $1::int[], $2::text[], $3::int[], $4::uuid[], $5::text[],
-                 $6::jsonb[], $7::jsonb[], $8::jsonb, $9::jsonb, $10)`,
+                 $1::int[], $2::text[], $3::int[], $4::jsonb, $5::jsonb, $6::jsonb, $7::jsonb, $8)`,
         values,
       });
       return rows;

@@ -35,7 +35,8 @@ create or replace trigger announce_notice after insert on state.entries
   for each row when (new.model = 'Notice') execute function state.announce_notice();
 
 -- Takes the claims of all requests but the refused; returns those that met a live row of another
--- owner (`lookup`): who tries again after an unknown outcome meets their own.
+-- owner (`lookup`): who tries again after an unknown outcome meets their own. `_changes` are
+-- {op: [{request, model, id, lookup, payload, expiresAt}]}.
 create or replace function state.claim(_changes jsonb, _refused integer[])
 returns table (request integer, model text, id text)
 language plpgsql as $$
@@ -44,9 +45,9 @@ begin
   return query
   with claim as materialized (
     select c.*
-    from jsonb_to_recordset(_changes)
-      as c(request integer, op text, model text, id text, lookup text, payload text, "expiresAt" timestamptz)
-    where c.op = 'claim' and c.request <> all(_refused)
+    from jsonb_to_recordset(_changes->'claim')
+      as c(request integer, model text, id text, lookup text, payload text, "expiresAt" timestamptz)
+    where c.request <> all(_refused)
   ), won as (
     insert into state.entries as e (model, id, lookup, payload, expires_at)
     select c.model, c.id, c.lookup, c.payload, c."expiresAt" from claim c
@@ -62,19 +63,26 @@ end $$;
 -- Writes the other technical rows of all requests but the refused.
 create or replace function state.write(_changes jsonb, _refused integer[])
 returns void
-language plpgsql as $$
+language plpgsql
+-- The plan is kept while the table grows: never one that is best for an empty table.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 begin
-  insert into state.entries (model, id, lookup, payload, expires_at)
-  select c.model, c.id, c.lookup, c.payload, c."expiresAt"
-  from jsonb_to_recordset(_changes)
-    as c(request integer, op text, model text, id text, lookup text, payload text, "expiresAt" timestamptz)
-  where c.op = 'put' and c.request <> all(_refused)
-  on conflict (model, id) do update
-    set lookup = excluded.lookup, payload = excluded.payload, expires_at = excluded.expires_at;
+  if _changes ? 'put' then
+    insert into state.entries (model, id, lookup, payload, expires_at)
+    select c.model, c.id, c.lookup, c.payload, c."expiresAt"
+    from jsonb_to_recordset(_changes->'put')
+      as c(request integer, model text, id text, lookup text, payload text, "expiresAt" timestamptz)
+    where c.request <> all(_refused)
+    on conflict (model, id) do update
+      set lookup = excluded.lookup, payload = excluded.payload, expires_at = excluded.expires_at;
+  end if;
 
-  delete from state.entries e
-  using jsonb_to_recordset(_changes) as c(request integer, op text, model text, id text)
-  where c.op = 'drop' and c.request <> all(_refused) and e.model = c.model and e.id = c.id;
+  if _changes ? 'drop' then
+    delete from state.entries e
+    using jsonb_to_recordset(_changes->'drop') as c(request integer, model text, id text)
+    where c.request <> all(_refused) and e.model = c.model and e.id = c.id;
+  end if;
 end $$;
 
 -- Takes some of the expired technical rows away, past those another node is taking; returns how many.
@@ -91,51 +99,51 @@ language sql as $$
 $$;
 
 -- Appends the events of many requests in one transaction; each request is granted or refused by
--- itself. Arrays have one element an event; `_expected` is the revision its stream had before the
--- request's first event (-1: none, null: any). A stream occurs in one request of a batch only.
+-- itself. The arrays have one element for each stream that a request writes; `_expected` is the
+-- revision the stream had before (-1: none, null: any). A stream occurs once in a batch. `_events`
+-- are in their order: [{write: place in those arrays, nth: place in the stream's part, from 1,
+-- envelope: place in `_metadata`, from 0, id, type, data}].
 -- With `_again`, requests already in the log are found by the ids of their events.
--- outcome: appended (position) | repeated (position) | moved (subject: stream) | claimed (subject: model id)
+-- The one row without a request tells the position before the first event; those of granted requests
+-- follow without a gap. The other rows are exceptions:
+-- outcome: repeated (position) | moved (subject: stream) | claimed (subject: model id)
 create or replace function log.append(
-  _request integer[], _stream text[], _expected integer[], _id uuid[], _type text[],
-  _data jsonb[], _metadata jsonb[], _state jsonb, _changes jsonb, _again boolean
+  _request integer[], _stream text[], _expected integer[], _events jsonb, _metadata jsonb,
+  _state jsonb, _changes jsonb, _again boolean
 )
 returns table (request integer, outcome text, subject text, "position" bigint)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
-  _last bigint;
   _first bigint;
-  _heads record;
-  _refused integer[] := '{}';
+  _count bigint;
+  _head integer[];
+  _refused integer[];
   _taken integer[];
-  _repeated integer[] := '{}';
+  _repeated integer[];
 begin
   -- One appender at a time, in every process, until commit: positions have no gaps and are in the
   -- order of commits, so a reader may ask for what comes after the last it saw.
   perform pg_advisory_xact_lock(746601);
   select coalesce(max(e.position), 0) into _first from log.events e;
-  _last := _first;
 
   select
-    array_agg(h.request) as request, array_agg(h.stream) as stream,
-    array_agg(h.expected) as expected, array_agg(h.revision) as revision,
-    coalesce(array_agg(distinct h.request) filter (where h.expected <> h.revision), '{}') as moved
-  into _heads
-  from (
-    select g.request, g.stream, min(g.expected) as expected, coalesce(
-      (select e.revision from log.events e where e.stream = g.stream order by e.revision desc limit 1),
-      -1) as revision
-    from unnest(_request, _stream, _expected) as g(request, stream, expected)
-    group by g.request, g.stream
-  ) h;
-  _refused := coalesce(_heads.moved, '{}');
+    array_agg(coalesce(e.revision, -1) order by w.nth),
+    coalesce(array_agg(distinct w.request) filter (where w.expected <> coalesce(e.revision, -1)), '{}')
+  into _head, _refused
+  from unnest(_request, _stream, _expected) with ordinality as w(request, stream, expected, nth)
+  left join lateral (
+    select e.revision from log.events e where e.stream = w.stream order by e.revision desc limit 1
+  ) e on true;
 
   if _again or cardinality(_refused) > 0 then
     with given as (
-      select g.request, g.stream, g.expected, g.id,
-        row_number() over (partition by g.request, g.stream order by g.nth) as nth
-      from unnest(_request, _stream, _expected, _id) with ordinality as g(request, stream, expected, id, nth)
-      where _again or g.request = any(_refused)
+      select _request[g.write] as request, _stream[g.write] as stream, _expected[g.write] as expected,
+        g.id, g.nth
+      from jsonb_to_recordset(_events) as g(write integer, nth integer, id uuid)
+      where _again or _request[g.write] = any(_refused)
     ), found as (
       select g.request, bool_and(e.id is not null) as whole, max(e.position) as position
       from given g left join log.events e on e.stream = g.stream and e.id = g.id
@@ -146,61 +154,55 @@ begin
     )
     select coalesce(array_agg(r.request), '{}') into _repeated from repeats r;
     return query
-      select g.request, 'repeated', null::text, max(e.position)
-      from unnest(_request, _stream, _id) as g(request, stream, id)
-      join log.events e on e.stream = g.stream and e.id = g.id
-      where g.request = any(_repeated)
-      group by g.request;
+      select _request[g.write], 'repeated', null::text, max(e.position)
+      from jsonb_to_recordset(_events) as g(write integer, id uuid)
+      join log.events e on e.stream = _stream[g.write] and e.id = g.id
+      where _request[g.write] = any(_repeated)
+      group by 1;
     return query
-      select h.request, 'moved', min(h.stream), null::bigint
-      from unnest(_heads.request, _heads.stream, _heads.expected, _heads.revision)
-        as h(request, stream, expected, revision)
-      where h.expected <> h.revision and h.request <> all(_repeated)
-      group by h.request;
+      select w.request, 'moved', min(w.stream), null::bigint
+      from unnest(_request, _stream, _expected, _head) as w(request, stream, expected, head)
+      where w.expected <> w.head and w.request <> all(_repeated)
+      group by w.request;
     _refused := _refused || _repeated;
   end if;
 
-  if _state is not null then
+  if _state ? 'claim' then
     select array_agg(c.request) into _taken from state.claim(_state, _refused) c;
     if _taken is not null then
       return query
         select c.request, 'claimed', c.model || ' ' || c.id, null::bigint
-        from jsonb_to_recordset(_state) as c(request integer, op text, model text, id text)
-        where c.op = 'claim' and c.request = any(_taken);
+        from jsonb_to_recordset(_state->'claim') as c(request integer, model text, id text)
+        where c.request = any(_taken);
       _refused := _refused || _taken;
     end if;
+  end if;
+  if _state is not null then
     perform state.write(_state, _refused);
   end if;
 
-  return query
-  with written as (
-    insert into log.events (position, stream, revision, id, type, data, metadata, created)
-    select
-      _first + row_number() over (order by g.nth), g.stream,
-      h.revision + row_number() over (partition by g.request, g.stream order by g.nth),
-      g.id, g.type, g.data, g.metadata, clock_timestamp()
-    from unnest(_request, _stream, _id, _type, _data, _metadata)
-      with ordinality as g(request, stream, id, type, data, metadata, nth)
-    join unnest(_heads.request, _heads.stream, _heads.revision) as h(request, stream, revision)
-      on h.request = g.request and h.stream = g.stream
-    where g.request <> all(_refused)
-    returning stream, position
-  )
-  select g.request, 'appended', null::text, max(w.position)
-  from written w
-  join (select distinct t.request, t.stream from unnest(_request, _stream) as t(request, stream)) g
-    on g.stream = w.stream and g.request <> all(_refused)
-  group by g.request;
+  insert into log.events (position, stream, revision, id, type, data, metadata, created)
+  select
+    _first + row_number() over (order by e.place), _stream[e.write], _head[e.write] + e.nth,
+    e.id, e.type, e.data, _metadata->e.envelope, clock_timestamp()
+  from rows from (
+    jsonb_to_recordset(_events) as
+      (write integer, nth integer, envelope integer, id uuid, type text, data jsonb)
+  ) with ordinality as e(write, nth, envelope, id, type, data, place)
+  where _request[e.write] <> all(_refused);
+  get diagnostics _count = row_count;
 
   if _changes is not null then
     perform log.project(_changes, _refused);
   end if;
-
-  select coalesce(max(e.position), 0) into _last from log.events e;
-  if _last > _first then
-    perform pg_notify('muniment', _last::text);
+  if _count > 0 then
+    perform pg_notify('muniment', (_first + _count)::text);
   end if;
+  return query select null::integer, 'appended', null::text, _first;
 end $$;
+drop function if exists log.append(
+  integer[], text[], integer[], uuid[], text[], jsonb[], jsonb[], jsonb, jsonb, boolean
+);
 
 -- The hook through which the read models are written in the append's transaction; the projections
 -- replace it with their own.

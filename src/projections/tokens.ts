@@ -54,7 +54,11 @@ export const tokens: Projection<
     successor: 'text',
     revoked_at: 'timestamptz',
   },
-  indexes: ['(grant_id)', '(expires_at)', '(client_id) where client_id is not null'],
+  indexes: [
+    '(grant_id) where grant_id is not null',
+    '(client_id) where client_id is not null',
+    '(expires_at)',
+  ],
   on: {
     AuthorizationCodeIssued: ({ data, id }) => [
       {

@@ -100,17 +100,14 @@ describe('the log on Postgres', () => {
     await pool.query('create table inlined (stream text, revision int)');
     await pool.query(`create or replace function log.project(_changes jsonb, _refused integer[])
       returns void language sql as $$
-        insert into inlined select c->'row'->>'stream', (c->'row'->>'revision')::int
-        from jsonb_array_elements(_changes->'inlined') c
-        where (c->>'request')::int <> all(_refused) $$`);
+        insert into inlined select c.stream, c.revision
+        from jsonb_to_recordset(_changes->'inlined') as c(request int, stream text, revision int)
+        where c.request <> all(_refused) $$`);
     const store = postgresEventStore({
       pool,
-      inline: (events) => [
-        [
-          'inlined',
-          events.map(({ stream, revision }) => ({ op: 'put', row: { stream, revision } })),
-        ],
-      ],
+      inline(request, events, changes) {
+        changes.inlined = events.map(({ stream, revision }) => ({ request, stream, revision }));
+      },
     });
     const stream = newStream();
     const write = (expectedRevision: 'none' | number) =>

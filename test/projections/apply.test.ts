@@ -127,13 +127,12 @@ describe('the one writer of read models', () => {
   });
 
   test('the changes of a refused request are left out', async () => {
-    const change = (request: number, part: number) => ({
-      request,
-      op: 'put',
-      row: { deed: 'of-trust', part, text: null, seals: [], dated: null, revision: 0 },
+    const put = (request: number, part: number) => ({
+      _request: request,
+      ...{ deed: 'of-trust', part, text: null, seals: [], dated: null, revision: 0 },
     });
     await client.query('select models.apply($1, $2)', [
-      JSON.stringify({ deeds: [change(0, 1), change(1, 2), change(2, 3)] }),
+      JSON.stringify({ deeds: { put: [put(0, 1), put(1, 2), put(2, 3)] } }),
       [1],
     ]);
     expect((await rows()).map(({ part }) => part)).toEqual([1, 3]);
