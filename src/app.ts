@@ -3,6 +3,7 @@ import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { type FirstRun, seed } from './commands/seed.ts';
+import { openPolicy } from './domain/registration-policy.ts';
 import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
 import { eventStoreDb } from './eventstore/eventstoredb.ts';
 import { type Execute, executor } from './eventstore/execute.ts';
@@ -14,6 +15,7 @@ import { AuditReadings } from './graphql/audit/readings.ts';
 import type { Dependencies } from './graphql/context.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { backchannelLimits } from './oidc/backchannel-limits.ts';
+import { clientRegistrationLimits } from './oidc/client-registration-limits.ts';
 import { endingConsequences, followEndings, keepFinishing } from './oidc/endings/endings.ts';
 import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
 import { runCourier } from './oidc/notices/courier.ts';
@@ -24,6 +26,7 @@ import { ProviderHost } from './oidc/provider.ts';
 import { registrationLimits } from './oidc/registration-limits.ts';
 import { signInLimits } from './oidc/sign-in-limits.ts';
 import { perRequest } from './oidc/unit-of-work.ts';
+import { keepRemovingUnusedRegistrations } from './oidc/unused-registrations.ts';
 import { userCodeLimits } from './oidc/user-code-limits.ts';
 import type { CertificateProxy } from './platform/client-certificates.ts';
 import type { Config } from './platform/config.ts';
@@ -231,6 +234,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       userCodeLimits: await userCodeLimits(pool, digestOf),
       backchannelLimits: await backchannelLimits(pool),
       registrationLimits: await registrationLimits(pool, digestOf),
+      clientRegistrationLimits: await clientRegistrationLimits(pool, digestOf),
     }));
     const host = new ProviderHost({
       issuer: config.issuer,
@@ -244,6 +248,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       pages: createPages(),
       log,
       ...limits,
+      clientRegistration: config.clientRegistration,
+      openPolicy: openPolicy(config.clientRegistrationScopes),
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
       selfRegistration: config.selfRegistration,
@@ -282,6 +288,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const readings = new AuditReadings(execute, {
       failed: (err) => log.error({ err }, 'looks at the record could not be recorded'),
     });
+    keepRemovingUnusedRegistrations(
+      { pool, reads, execute, days: config.unusedClientDays },
+      {
+        signal: closing.signal,
+        failed: (err) => log.error({ err }, 'unused registrations could not be removed'),
+      },
+    );
 
     const admin = new Koa();
     admin.on('error', (err) => log.warn({ err }, 'an answer could not be sent'));

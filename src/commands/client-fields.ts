@@ -75,12 +75,16 @@ export const localized = {
   description: orNull(prose()),
 };
 
+export const grantTypes = list(
+  z.enum(GRANT_TYPES, { error: `must be one of ${GRANT_TYPES.join(', ')}` }),
+);
+
 export const permissions = z.object({
   endpoints: optional(
     list(z.enum(ENDPOINTS, { error: `must be one of ${ENDPOINTS.join(', ')}` })),
     ['*'],
   ),
-  grantTypes: list(z.enum(GRANT_TYPES, { error: `must be one of ${GRANT_TYPES.join(', ')}` })),
+  grantTypes,
   responseTypes: list(
     z.enum(RESPONSE_TYPES, { error: `must be one of ${RESPONSE_TYPES.join(', ')}` }),
   ),

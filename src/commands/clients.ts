@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import type { ClientRegistration, ClientSecret, ClientWishes } from '../domain/client.ts';
+import type {
+  ClientOrigin,
+  ClientRegistration,
+  ClientSecret,
+  ClientWishes,
+} from '../domain/client.ts';
 import { client } from '../domain/client.ts';
 import type { Wish } from '../domain/decider.ts';
 import { DomainError } from '../domain/errors.ts';
@@ -39,6 +44,9 @@ export const clientId = z
   .string()
   .regex(/^[A-Za-z0-9._~-]{1,100}$/, 'must be 1 to 100 of the characters A-Z a-z 0-9 . _ ~ -')
   .refine((id) => !RESERVED_ID.test(id), 'must not start with usr_');
+
+/** A client that is there may also be known by the address of its metadata document. */
+const knownClientId = z.union([clientId, webUri], 'must be a client id');
 
 const registrationInput = z.object({
   /** A random one when absent. */
@@ -91,12 +99,16 @@ function said<T extends object>(input: T | null | undefined): Partial<T> {
 }
 
 /** What is left out takes the safest value that makes a working client. */
-function withDefaults(input: z.output<typeof registrationInput>): ClientRegistration {
+function withDefaults(
+  input: z.output<typeof registrationInput>,
+  origin: ClientOrigin,
+): ClientRegistration {
   const withKey = input.jwks || input.jwksUri ? 'private_key_jwt' : 'client_secret_basic';
   const keyed = input.certificateSubject ? 'tls_client_auth' : withKey;
   const interactive = input.redirectUris.length > 0;
   return {
     ...input,
+    origin,
     clientId: input.clientId ?? randomToken(16),
     authenticationMethod:
       input.authenticationMethod ?? (input.clientType === 'public' ? 'none' : keyed),
@@ -108,6 +120,19 @@ function withDefaults(input: z.output<typeof registrationInput>): ClientRegistra
       authorizationDetailTypes: [],
     },
   };
+}
+
+/**
+ * What a client says of itself, checked as an administrator's input is.
+ * @throws DomainError `invalid`
+ */
+export function selfDescription(
+  said: object,
+  clientId: string,
+  origin: Exclude<ClientOrigin, 'administrator'>,
+): ClientRegistration {
+  const input = said as ClientRegistrationInput;
+  return { ...withDefaults(parse(registrationInput, input), origin), clientId };
 }
 
 /** A client's id, and a new secret of it in clear: only ever here, the log has its digest. */
@@ -126,7 +151,7 @@ export const registerClient: Command<
   ClientRegistrationInput & { readonly secret?: string },
   ClientWithSecret
 > = async (context, input, envelope) => {
-  const registration = withDefaults(parse(registrationInput, byProfile(input)));
+  const registration = withDefaults(parse(registrationInput, byProfile(input)), 'administrator');
   assertKept(context, registration);
   const { clientId } = registration;
   const wishes: Wish<ClientWishes>[] = [{ type: 'RegisterClient', data: registration }];
@@ -154,7 +179,7 @@ export const registerClient: Command<
 };
 
 const secretInput = z.object({
-  clientId,
+  clientId: knownClientId,
   description: optional(name(), 'secret'),
   expiresAt: orNull(z.iso.datetime({ offset: true, message: 'must be an ISO 8601 instant' })),
   expectedVersion,
@@ -180,7 +205,7 @@ export const addClientSecret: Command<z.input<typeof secretInput>, ClientWithSec
   );
 };
 
-function makeSecret(
+export function makeSecret(
   addedAt: Instant,
   given?: string,
   description = 'first secret',
@@ -216,7 +241,7 @@ function wish<Output extends Target & NamesAlgorithms, Input>(
   };
 }
 
-const target = { clientId, expectedVersion };
+const target = { clientId: knownClientId, expectedVersion };
 
 export const changeClientPresentation = wish(
   z.object({ ...target, ...presentation }),

@@ -177,6 +177,18 @@ const RULES: readonly Rule[] = [
     holds: (it) => it.subjectType === 'public' || !(may(it, DEVICE_CODE) || may(it, CIBA)),
   },
   {
+    field: 'consentType',
+    message: 'a client that registered itself is none of the house',
+    holds: (it) => it.origin === 'administrator' || it.consentType !== 'implicit',
+  },
+  {
+    field: 'permissions.scopes',
+    message: 'a client that registered itself may ask neither for all scopes nor for admin:*',
+    holds: (it) =>
+      it.origin === 'administrator' ||
+      !it.permissions.scopes.some((scope) => scope === '*' || scope.startsWith('admin:')),
+  },
+  {
     field: 'permissions.grantTypes',
     message: 'refresh_token needs a grant type that can issue one',
     holds: (it) => !may(it, 'refresh_token') || it.permissions.grantTypes.some(issuesRefreshTokens),

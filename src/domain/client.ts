@@ -1,156 +1,31 @@
 import type { ClientCiba } from './client-ciba.ts';
+import { differences } from './client-differences.ts';
 import type { ClientLogout } from './client-logout.ts';
-import type { ClientResponseProtection } from './client-responses.ts';
+import type {
+  ClientAuthenticationMethod,
+  ClientPermissions,
+  ClientPresentation,
+  ClientProfile,
+  ClientRegistration,
+  ClientRequirements,
+  ClientSecret,
+  ClientText,
+  ClientTokenPolicy,
+  ConsentType,
+  PublicKeys,
+  RegistrationAccess,
+  SubjectType,
+} from './client-registration.ts';
 import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
 import { own, same } from './decider.ts';
 import { DomainError } from './errors.ts';
-import type { Digest, Instant } from './ids.ts';
-import type { SigningAlgorithm } from './signing-key.ts';
 
-export type ClientType = 'public' | 'confidential';
-export type ApplicationType = 'web' | 'native';
-/** Who agrees that this client may act: the person, nobody (first party), or a decision made elsewhere. */
-export type ConsentType = 'explicit' | 'implicit' | 'external' | 'systematic';
-export type TokenFormat = 'reference' | 'jwt';
-/** RFC 7591 §2 and RFC 8705 §2.1.1 token_endpoint_auth_method, as far as secrets can be kept as digests. */
-export type ClientAuthenticationMethod =
-  | 'none'
-  | 'client_secret_basic'
-  | 'client_secret_post'
-  | 'private_key_jwt'
-  | 'tls_client_auth'
-  | 'self_signed_tls_client_auth';
-
-/** What in a certificate names the client whose it is (RFC 8705 §2.1.2): one of its names. */
-export interface CertificateSubject {
-  readonly type: 'subject_dn' | 'san_dns' | 'san_uri' | 'san_ip' | 'san_email';
-  readonly value: string;
-}
-
-/** A set of rules that a client keeps to, made by others: OAuth 2.1, or the FAPI 2.0 Security Profile. */
-export type ClientProfile = 'none' | 'oauth2.1' | 'fapi2';
-
-export interface ClientPermissions {
-  /** Endpoints the client may come to; `*` allows every endpoint there is. */
-  readonly endpoints: readonly string[];
-  /** Values of grant_type (RFC 6749). */
-  readonly grantTypes: readonly string[];
-  /** Values of response_type (RFC 6749 §3.1.1). */
-  readonly responseTypes: readonly string[];
-  /** Scopes the client may ask for; `*` allows every scope that is defined. */
-  readonly scopes: readonly string[];
-  /** Types of authorization details the client may ask for (RFC 9396 §10). */
-  readonly authorizationDetailTypes: readonly string[];
-}
-
-export interface ClientRequirements {
-  /** PKCE with S256 at the authorization endpoint (RFC 7636). */
-  readonly pkce: boolean;
-  /** Authorization requests are pushed first (RFC 9126). */
-  readonly pushedAuthorizationRequests: boolean;
-  /** Authorization requests come as signed objects (RFC 9101). */
-  readonly signedRequestObjects: boolean;
-  /** Access tokens are bound to a key of the client (RFC 9449). */
-  readonly dpop: boolean;
-  /** Proofs of the key carry a nonce of the server's (RFC 9449 §8). */
-  readonly dpopNonce: boolean;
-  /** Access tokens are bound to a certificate of the client (RFC 8705 §3). */
-  readonly certificateBoundTokens: boolean;
-}
-
-export interface ClientTokenPolicy {
-  readonly accessTokenFormat: TokenFormat;
-  /** What its JWT access tokens are signed with; null takes the server's default. */
-  readonly accessTokenSigningAlg: SigningAlgorithm | null;
-  /** Lifetimes in seconds; null takes the server's default. */
-  readonly accessTokenLifetime: number | null;
-  readonly refreshTokenLifetime: number | null;
-  readonly authorizationCodeLifetime: number | null;
-  readonly idTokenLifetime: number | null;
-  /** A refresh token is redeemed once and replaced, or used again and again. */
-  readonly refreshTokenUsage: 'one_time' | 'reuse';
-  /** Seconds from the first refresh token of a sign-in after which nothing is refreshed; null for no such end. */
-  readonly refreshTokenAbsoluteLifetime: number | null;
-}
-
-/** How far a client may exchange tokens (RFC 8693), if it is permitted the grant type. */
-export interface ClientTokenExchangePolicy {
-  /** Without an actor token: the new token names nobody who acts. */
-  readonly impersonation: boolean;
-  /** With an actor token, whose holder the new token names. */
-  readonly delegation: boolean;
-  /** Resources that the new token may be for; `*` for all. */
-  readonly resources: readonly string[];
-  /** It exchanges a subject token once only. */
-  readonly once: boolean;
-}
-
-/** Whether a client knows people by their own subject or by one made for it (Core §8). */
-export type SubjectType = 'public' | 'pairwise';
-
-/** What a person sees of the client on the sign-in and consent pages. */
-export interface ClientPresentation {
-  readonly displayName: string;
-  /** What it is for; empty for nothing said. */
-  readonly description: string;
-  readonly clientUri: string | null;
-  readonly logoUri: string | null;
-  readonly policyUri: string | null;
-  readonly tosUri: string | null;
-}
-
-/** The same in one language; null shows what is said for all. */
-export type ClientText = {
-  readonly [F in keyof ClientPresentation]: ClientPresentation[F] | null;
-};
-
-export interface ClientSecret {
-  readonly secretId: string;
-  /** SHA-256 of at least 256 random bits. */
-  readonly digest: Digest;
-  readonly description: string;
-  readonly addedAt: Instant;
-  readonly expiresAt: Instant | null;
-}
-
-export interface PublicKeys {
-  /** Kept here (RFC 7517); null for none. */
-  readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
-  /** Where they are published instead. */
-  readonly jwksUri: string | null;
-}
-
-/** Its public keys are for private_key_jwt, signed requests, and what is encrypted to it. */
-export interface ClientRegistration extends ClientPresentation, PublicKeys {
-  readonly clientId: string;
-  readonly clientType: ClientType;
-  readonly applicationType: ApplicationType;
-  readonly authenticationMethod: ClientAuthenticationMethod;
-  /** For tls_client_auth; null for none. */
-  readonly certificateSubject: CertificateSubject | null;
-  readonly profile: ClientProfile;
-  readonly consentType: ConsentType;
-  /** Seconds after which a person is asked anew; null for never. */
-  readonly consentLifetime: number | null;
-  readonly redirectUris: readonly string[];
-  readonly postLogoutRedirectUris: readonly string[];
-  readonly permissions: ClientPermissions;
-  readonly requirements: ClientRequirements;
-  readonly tokenPolicy: ClientTokenPolicy;
-  readonly tokenExchange: ClientTokenExchangePolicy;
-  readonly responseProtection: ClientResponseProtection;
-  readonly subjectType: SubjectType;
-  readonly logout: ClientLogout;
-  readonly ciba: ClientCiba;
-  /** Origins whose scripts may call the endpoints (CORS). */
-  readonly allowedOrigins: readonly string[];
-  /** Whatever the operator keeps with the client. */
-  readonly properties: Readonly<Record<string, string>>;
-}
+export type * from './client-registration.ts';
 
 export type ClientFacts = {
   ClientRegistered: ClientRegistration;
+  ClientTypeChanged: Pick<ClientRegistration, 'clientType' | 'applicationType'>;
   ClientPresentationChanged: ClientPresentation;
   /** What is shown in one language (BCP 47); null takes it away. */
   ClientLocalized: { readonly locale: string; readonly text: ClientText | null };
@@ -174,6 +49,8 @@ export type ClientFacts = {
   ClientPropertiesChanged: Pick<ClientRegistration, 'properties'>;
   ClientSecretAdded: ClientSecret;
   ClientSecretRevoked: { readonly secretId: string };
+  /** The client may manage its registration with this token, within this policy (RFC 7592). */
+  ClientRegistrationAccessTokenIssued: RegistrationAccess;
   ClientDisabled: { readonly reason: string };
   ClientEnabled: Record<string, never>;
   /** All grants there were, whoever gave them. */
@@ -183,6 +60,8 @@ export type ClientFacts = {
 
 export type ClientWishes = {
   RegisterClient: ClientRegistration;
+  /** What a client says of itself, as a whole: it is registered, or becomes what it says. */
+  DescribeClient: ClientRegistration;
   ChangeClientPresentation: ClientPresentation;
   LocalizeClient: ClientFacts['ClientLocalized'];
   ChangeClientRedirectUris: ClientFacts['ClientRedirectUrisChanged'];
@@ -205,6 +84,7 @@ export type ClientWishes = {
   ChangeClientProperties: ClientFacts['ClientPropertiesChanged'];
   AddClientSecret: ClientSecret;
   RevokeClientSecret: { readonly secretId: string };
+  IssueClientRegistrationAccessToken: RegistrationAccess;
   DisableClient: { readonly reason: string };
   EnableClient: Record<string, never>;
   RevokeClientGrants: { readonly reason: string };
@@ -216,6 +96,7 @@ export interface ClientState {
   readonly registration: ClientRegistration | null;
   readonly localizations: Readonly<Record<string, ClientText>>;
   readonly secrets: readonly ClientSecret[];
+  readonly registrationAccess: RegistrationAccess | null;
 }
 
 /** A secret presented today must match one of at most this many. */
@@ -223,15 +104,17 @@ const MAX_SECRETS = 10;
 
 export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
   category: 'client',
-  initial: { status: 'none', registration: null, localizations: {}, secrets: [] },
+  initial: {
+    status: 'none',
+    registration: null,
+    localizations: {},
+    secrets: [],
+    registrationAccess: null,
+  },
 
   evolve: {
-    ClientRegistered: (_, registration) => ({
-      status: 'enabled',
-      registration,
-      localizations: {},
-      secrets: [],
-    }),
+    ClientRegistered: (none, registration) => ({ ...none, status: 'enabled', registration }),
+    ClientTypeChanged: amend,
     ClientPresentationChanged: amend,
     ClientLocalized: (state, { locale, text }) => {
       const { [locale]: _, ...others } = state.localizations;
@@ -260,10 +143,19 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
       ...state,
       secrets: state.secrets.filter((secret) => secret.secretId !== secretId),
     }),
+    ClientRegistrationAccessTokenIssued: (state, registrationAccess) => ({
+      ...state,
+      registrationAccess,
+    }),
     ClientDisabled: (state) => ({ ...state, status: 'disabled' }),
     ClientEnabled: (state) => ({ ...state, status: 'enabled' }),
     ClientGrantsRevoked: (state) => state,
-    ClientRemoved: (state) => ({ ...state, status: 'removed', secrets: [] }),
+    ClientRemoved: (state) => ({
+      ...state,
+      status: 'removed',
+      secrets: [],
+      registrationAccess: null,
+    }),
   },
 
   decide: {
@@ -282,6 +174,20 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
       }
       assertCoherent(registration);
       return [{ type: 'ClientRegistered', data: registration }];
+    },
+    DescribeClient(registration, state) {
+      if (state.status === 'none') return client.decide.RegisterClient(registration, state);
+      const before = present(state);
+      if (before.origin !== registration.origin) {
+        throw new DomainError('already_exists', 'the client was registered by somebody else', {
+          field: 'clientId',
+        });
+      }
+      const facts = differences(before, registration);
+      if (facts.length === 0) return [];
+      assertCoherent(registration);
+      const secrets = registration.clientType === 'public' ? state.secrets : [];
+      return [...facts, ...secrets.map(revoked)];
     },
     ChangeClientPresentation: (wish, state) => change('ClientPresentationChanged', wish, state),
     LocalizeClient(wish, state) {
@@ -339,6 +245,16 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
       const known = state.secrets.some((secret) => secret.secretId === secretId);
       return known ? [{ type: 'ClientSecretRevoked', data: { secretId } }] : [];
     },
+    IssueClientRegistrationAccessToken(access, state) {
+      if (present(state).origin !== 'dynamic') {
+        throw new DomainError('invalid', 'the client did not register itself', {
+          field: 'clientId',
+        });
+      }
+      return same(state.registrationAccess, access)
+        ? []
+        : [{ type: 'ClientRegistrationAccessTokenIssued', data: access }];
+    },
     DisableClient({ reason }, state) {
       present(state);
       return state.status === 'disabled' ? [] : [{ type: 'ClientDisabled', data: { reason } }];
@@ -354,13 +270,10 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     RemoveClient(_, state) {
       if (state.status === 'removed') return [];
       present(state);
-      const revoked = state.secrets.map(
-        ({ secretId }) => ({ type: 'ClientSecretRevoked', data: { secretId } }) as const,
-      );
       const ended = Object.keys(state.localizations).map(
         (locale) => ({ type: 'ClientLocalized', data: { locale, text: null } }) as const,
       );
-      return [...revoked, ...ended, { type: 'ClientRemoved', data: {} }];
+      return [...state.secrets.map(revoked), ...ended, { type: 'ClientRemoved', data: {} }];
     },
   },
 };
@@ -380,6 +293,10 @@ function change<T extends keyof ClientFacts>(
   if (same(before, after)) return [];
   assertCoherent(after);
   return [{ type, data: part } as Fact<ClientFacts>];
+}
+
+function revoked({ secretId }: ClientSecret) {
+  return { type: 'ClientSecretRevoked', data: { secretId } } as const;
 }
 
 function present(state: ClientState): ClientRegistration {

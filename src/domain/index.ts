@@ -7,6 +7,7 @@ import { client } from './client.ts';
 import { consent } from './consent.ts';
 import { deviceAuthorization } from './device-authorization.ts';
 import { grant } from './grant.ts';
+import { initialAccessToken } from './initial-access-token.ts';
 import { notice } from './notice.ts';
 import { scope } from './scope.ts';
 import { session } from './session.ts';
@@ -34,4 +35,5 @@ export const deciders = {
   auditReadings,
   trustedIssuer,
   notice,
+  initialAccessToken,
 } as const;

@@ -24,6 +24,7 @@ const ADDED: Readonly<Record<string, Fields>> = {
   },
   ApiResourceTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
   ClientRegistered: {
+    origin: 'administrator',
     description: '',
     consentLifetime: null,
     tokenExchange: { impersonation: true, delegation: true, resources: ['*'], once: false },

@@ -15,6 +15,24 @@ registerEnumType(ClientType, {
   },
 });
 
+export const ClientOrigin = {
+  ADMINISTRATOR: 'administrator',
+  DYNAMIC: 'dynamic',
+  METADATA_DOCUMENT: 'metadata_document',
+} as const satisfies Record<string, domain.ClientOrigin>;
+
+registerEnumType(ClientOrigin, {
+  name: 'ClientOrigin',
+  description: 'Who registered a client.',
+  valuesConfig: {
+    ADMINISTRATOR: { description: 'An administrator.' },
+    DYNAMIC: { description: 'The client itself, at the registration endpoint (RFC 7591).' },
+    METADATA_DOCUMENT: {
+      description: 'Nobody: its id is the address of a document in which it describes itself.',
+    },
+  },
+});
+
 export const ApplicationType = {
   WEB: 'web',
   NATIVE: 'native',

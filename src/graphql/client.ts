@@ -25,6 +25,7 @@ import { ClientCiba } from './client-ciba.ts';
 import {
   ApplicationType,
   ClientAuthenticationMethod,
+  ClientOrigin,
   ClientProfile,
   ClientType,
   ConsentType,
@@ -67,6 +68,9 @@ import { loadersAt, loadersOf } from './time-travel/past.ts';
 export class Client extends Node {
   @Field(() => String, { name: 'clientId', description: 'The client_id of the protocol.' })
   readonly client_id!: string;
+
+  @Field(() => ClientOrigin, { description: 'Who registered it.' })
+  readonly origin!: string;
 
   @Field(() => String, { name: 'displayName', description: 'What people see it called.' })
   readonly display_name!: string;
@@ -241,6 +245,9 @@ export class ClientFilter {
   @Field(() => ClientType, { nullable: true, description: 'Only those of this type.' })
   readonly clientType?: string | null;
 
+  @Field(() => ClientOrigin, { nullable: true, description: 'Only those registered so.' })
+  readonly origin?: string | null;
+
   @Field(() => Boolean, { nullable: true, description: 'Only the disabled, or only the enabled.' })
   readonly disabled?: boolean | null;
 }
@@ -347,10 +354,11 @@ export class ClientResolver {
   }
 }
 
-function conditions({ query, clientType, disabled }: ClientFilter): Condition[] {
+function conditions({ query, clientType, origin, disabled }: ClientFilter): Condition[] {
   const where: Condition[] = [];
   if (query) where.push(contains(['display_name', 'client_id'], searchable(query, 'filter.query')));
   if (clientType) where.push(equal('client_type', clientType));
+  if (origin) where.push(equal('origin', origin));
   if (typeof disabled === 'boolean') where.push(isSet('disabled_at', disabled));
   return where;
 }

@@ -6,6 +6,7 @@ import { client } from '../domain/client.ts';
 import { consent } from '../domain/consent.ts';
 import { streamOf } from '../domain/decider.ts';
 import { grant } from '../domain/grant.ts';
+import { initialAccessToken } from '../domain/initial-access-token.ts';
 import { notice } from '../domain/notice.ts';
 import { scope } from '../domain/scope.ts';
 import { session } from '../domain/session.ts';
@@ -29,6 +30,10 @@ import {
 } from '../projections/clients.ts';
 import { type ConsentRow, consents } from '../projections/consents.ts';
 import { type GrantRow, grants } from '../projections/grants.ts';
+import {
+  type InitialAccessTokenRow,
+  initialAccessTokens,
+} from '../projections/initial-access-tokens.ts';
 import { type NoticeRow, notices } from '../projections/notices.ts';
 import { type Revised, readBy } from '../projections/page.ts';
 import { rowsAfter } from '../projections/past.ts';
@@ -67,6 +72,7 @@ export interface Loaders {
   readonly tokens: DataLoader<string, Revised<TokenRow> | null>;
   /** What belongs to each of several entities, by what was asked for; see nested.ts. */
   readonly pages: Map<string, DataLoader<string, unknown>>;
+  readonly initialAccessTokens: DataLoader<string, Revised<InitialAccessTokenRow> | null>;
   /** What is sealed about a person; null once they are erased. */
   readonly claims: DataLoader<Pick<UserRow, 'sub' | 'personal'>, SealedClaims | null, string>;
   readonly events: DataLoader<string, RecordedEvent[]>;
@@ -154,6 +160,11 @@ export function loadersFor(
     sessionClients: all<SessionClientRow>(sessionClients, 'uid', of(session)),
     tokens: one<TokenRow>(tokens, 'digest', of(clientToken)),
     pages: new Map(),
+    initialAccessTokens: one<InitialAccessTokenRow>(
+      initialAccessTokens,
+      'initial_access_token_id',
+      of(initialAccessToken),
+    ),
     claims: new DataLoader(
       (rows) =>
         Promise.all(

@@ -41,6 +41,11 @@ const kinds = {
   Scope: { key: 'name', entity: 'scopes', loader: 'scopes' },
   ApiResource: { key: 'resource_id', entity: 'resources', loader: 'apiResources' },
   User: { key: 'sub', entity: 'users', loader: 'users' },
+  InitialAccessToken: {
+    key: 'initial_access_token_id',
+    entity: 'clients',
+    loader: 'initialAccessTokens',
+  },
   SigningKey: { key: 'kid', entity: 'keys', loader: 'signingKeys' },
   TrustedIssuer: { key: 'issuer_id', entity: 'issuers', loader: 'trustedIssuers' },
 } as const satisfies Record<string, { key: string; entity: AdminEntity; loader: keyof Loaders }>;

@@ -24,6 +24,11 @@ import { DeviceAuthorizationResolver } from './device-authorization.ts';
 import { GrantResolver } from './grant.ts';
 import { GrantMutations, GrantPayloadResolver } from './grant-mutations.ts';
 import { HistoryEntryResolver } from './history.ts';
+import { InitialAccessTokenResolver } from './initial-access-token.ts';
+import {
+  InitialAccessTokenMutations,
+  InitialAccessTokenPayloadResolver,
+} from './initial-access-token-mutations.ts';
 import { NodeResolver } from './node.ts';
 import { NoticeResolver } from './notice.ts';
 import { ClientRights, ConsentRights, GrantRights, SessionRights, UserRights } from './rights.ts';
@@ -90,6 +95,9 @@ const resolvers = [
   BackchannelRequestPayloadResolver,
   BackchannelRequestMutations,
   DeviceAuthorizationResolver,
+  InitialAccessTokenResolver,
+  InitialAccessTokenPayloadResolver,
+  InitialAccessTokenMutations,
 ] as const;
 
 /** Inputs of which exactly one field is given. */

@@ -147,20 +147,25 @@ export function tellSessionIds(provider: Provider): void {
   });
 }
 
+/** Whether a presented secret is one that has not expired. */
+export function isSecretOf({ secrets }: Pick<ClientPolicy, 'secrets'>, presented: string): boolean {
+  const candidate = digest(presented);
+  const now = Date.now();
+  // Every secret is compared, so that time tells nothing about which one matched.
+  return secrets
+    .map(
+      (secret) =>
+        equals(secret.digest, candidate) &&
+        (secret.expires_at === null || Date.parse(secret.expires_at) > now),
+    )
+    .some(Boolean);
+}
+
 /** Makes the provider compare a presented secret with the digests of all that have not expired. */
 export function compareSecretsByDigest(provider: Provider): void {
   Object.assign(provider.Client.prototype, {
     compareClientSecret(this: Client, presented: string): boolean {
-      const candidate = digest(presented);
-      const now = Date.now();
-      // Every secret is compared, so that time tells nothing about which one matched.
-      return policyOf(this)
-        .secrets.map(
-          (secret) =>
-            equals(secret.digest, candidate) &&
-            (secret.expires_at === null || Date.parse(secret.expires_at) > now),
-        )
-        .some(Boolean);
+      return isSecretOf(policyOf(this), presented);
     },
   });
 }

@@ -14,6 +14,7 @@ import { detailTypes, richAuthorizationRequests } from './authorization-details.
 import { authorizationRequestFeatures } from './authorization-request.ts';
 import { BACKCHANNEL_ROUTES, ciba, requestLifetime } from './backchannel.ts';
 import type { BackchannelLimits } from './backchannel-limits.ts';
+import { REGISTRATION_ROUTE } from './client-registration-metadata.ts';
 import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
 import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
@@ -53,6 +54,7 @@ export interface ConfigurationContext {
   /** Whether all proofs of possession have a nonce, or only those of clients that are required to. */
   readonly requireDpopNonce: boolean;
   readonly mutualTls: MutualTls;
+  readonly clientRegistration: 'off' | 'token' | 'open';
   /** What changes at run time: a change makes a new provider. */
   readonly catalogue: Catalogue;
 }
@@ -80,6 +82,7 @@ export const ROUTES = {
   revocation: '/connect/revoke',
   end_session: '/connect/logout',
   jwks: '/connect/jwks',
+  registration: REGISTRATION_ROUTE,
   ...DEVICE_ROUTES,
   ...BACKCHANNEL_ROUTES,
 };
@@ -122,18 +125,20 @@ export function configuration(context: ConfigurationContext): Configuration {
       'private_key_jwt',
       ...tls.methods,
     ],
-    discovery: {
-      ...LOGOUT_METADATA,
-      ...tls.discovery,
-      prompt_values_supported: promptValues(context),
-      ui_locales_supported: [...LOCALES],
-    },
     extraClientMetadata: { properties: [POLICY] },
     clientBasedCORS: (_ctx, origin, client) => policyOf(client).allowedOrigins.includes(origin),
     subjectTypes: ['public', 'pairwise'],
     acrValues: ACR_VALUES,
     pairwiseIdentifier: pairwiseSubject(secrets),
     extraTokenClaims: accessTokenClaims,
+    discovery: {
+      ...LOGOUT_METADATA,
+      ...tls.discovery,
+      prompt_values_supported: promptValues(context),
+      ui_locales_supported: [...LOCALES],
+      registration_endpoint:
+        context.clientRegistration === 'off' ? undefined : new URL(REGISTRATION_ROUTE, issuer).href,
+    },
     routes: ROUTES,
     interactions: { policy: prompts(context), url: (_ctx, { uid }) => interactionPath(uid) },
     cookies: {

@@ -8,6 +8,7 @@ import { readCatalogue } from '../projections/catalogue.ts';
 import { DetailSeals } from './adapter/authorization-details.ts';
 import { backchannelRequests } from './backchannel.ts';
 import { backchannelPage } from './backchannel-page.ts';
+import { type ClientRegistrationContext, clientRegistration } from './client-registration.ts';
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
 import { type ConfigurationContext, configuration, ROUTES } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
@@ -25,7 +26,9 @@ import type { SignInLimits } from './sign-in-limits.ts';
 import { transaction } from './transaction.ts';
 import type { UserCodeLimits } from './user-code-limits.ts';
 
-export interface ProviderContext extends Omit<ConfigurationContext, 'catalogue'> {
+export interface ProviderContext
+  extends Omit<ConfigurationContext, 'catalogue'>,
+    ClientRegistrationContext {
   readonly execute: Execute;
   readonly store: Pick<EventStore, 'read'>;
   readonly limits: SignInLimits;
@@ -95,6 +98,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   for (const middleware of context.outer) provider.use(middleware);
   provider.use(certificatesWhereTheyCome(context.mutualTls, ROUTES));
   provider.use(transaction(context));
+  provider.use(clientRegistration(context));
   provider.use(deviceRequests(context));
   provider.use(backchannelRequests());
   provider.use(home(context));

@@ -3,6 +3,7 @@ import {
   clientCertificateProblems,
   clientCertificateSettings,
 } from './client-certificate-settings.ts';
+import { clientRegistrationSettings } from './client-registration-settings.ts';
 import { passwordProblem } from './passwords.ts';
 import { commaSeparated, flag, type Setting, setting, text, wholeNumber } from './setting.ts';
 
@@ -223,6 +224,7 @@ const fields = {
       'Days that a signing key still verifies after the next one took its place. At least 2: tokens live for a day at most.',
     schema: wholeNumber(2, 3_650),
   }),
+  ...clientRegistrationSettings,
   allowedPrivateHosts: setting({
     variable: 'ALLOWED_PRIVATE_HOSTS',
     default: null,

@@ -4,12 +4,14 @@ import type {
   ClientSecret,
   ClientText,
 } from '../domain/client.ts';
-import type { Instant } from '../domain/ids.ts';
+import type { Digest, Instant } from '../domain/ids.ts';
+import type { RegistrationPolicy } from '../domain/registration-policy.ts';
 import type { Projection, Told } from './projection.ts';
 
 /** A client as it is now. A removed client has no row. */
 export interface ClientRow {
   readonly client_id: string;
+  readonly origin: ClientRegistration['origin'];
   readonly display_name: string;
   readonly description: string;
   readonly client_uri: string | null;
@@ -37,18 +39,29 @@ export interface ClientRow {
   readonly ciba: ClientRegistration['ciba'];
   readonly allowed_origins: readonly string[];
   readonly properties: ClientRegistration['properties'];
+  /** Digest of the token by which it manages its registration, and what it may make of it then. */
+  readonly registration_token: Digest | null;
+  readonly registration_policy: RegistrationPolicy | null;
   readonly disabled_at: Instant | null;
   readonly created_at: Instant;
   readonly changed_at: Instant;
 }
 
-type Registered = Omit<ClientRow, 'client_id' | 'disabled_at' | 'created_at' | 'changed_at'>;
+type Own =
+  | 'client_id'
+  | 'registration_token'
+  | 'registration_policy'
+  | 'disabled_at'
+  | 'created_at'
+  | 'changed_at';
+type Registered = Omit<ClientRow, Own>;
 
 export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
   table: 'clients',
   key: ['client_id'],
   columns: {
     client_id: 'text',
+    origin: 'text not null',
     display_name: 'text not null',
     description: 'text not null',
     client_uri: 'text',
@@ -76,23 +89,20 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ciba: 'jsonb not null',
     allowed_origins: 'jsonb not null',
     properties: 'jsonb not null',
+    registration_token: 'text',
+    registration_policy: 'jsonb',
     disabled_at: 'timestamptz',
     created_at: 'timestamptz not null',
     changed_at: 'timestamptz not null',
   },
-  indexes: ['(created_at, client_id)', '(display_name, client_id)'],
+  indexes: [
+    '(created_at, client_id)',
+    '(display_name, client_id)',
+    `(changed_at) where origin = 'dynamic'`,
+  ],
   on: {
-    ClientRegistered: ({ data, id, at }) => [
-      {
-        put: {
-          client_id: id,
-          ...(columnsOf(data) as Registered),
-          disabled_at: null,
-          created_at: at,
-          changed_at: at,
-        },
-      },
-    ],
+    ClientRegistered: ({ data, at }) => [{ put: clientRow(data, at) }],
+    ClientTypeChanged: amend,
     ClientPresentationChanged: amend,
     ClientLocalized: touch,
     ClientRedirectUrisChanged: amend,
@@ -115,6 +125,16 @@ export const clients: Projection<ClientRow, 'client_id', ClientFacts> = {
     ClientPropertiesChanged: amend,
     ClientSecretAdded: touch,
     ClientSecretRevoked: touch,
+    ClientRegistrationAccessTokenIssued: ({ data, id, at }) => [
+      {
+        set: {
+          client_id: id,
+          registration_token: data.digest,
+          registration_policy: data.policy,
+          changed_at: at,
+        },
+      },
+    ],
     ClientDisabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: at, changed_at: at } }],
     ClientEnabled: ({ id, at }) => [{ set: { client_id: id, disabled_at: null, changed_at: at } }],
     ClientGrantsRevoked: touch,
@@ -212,6 +232,25 @@ function secretRow(clientId: string, secret: ClientSecret): ClientSecretRow {
   };
 }
 
+/** The row of a client that has just been registered. */
+export function clientRow(registration: ClientRegistration, at: Instant): ClientRow {
+  return {
+    client_id: registration.clientId,
+    ...(columnsOf(registration) as Registered),
+    registration_token: null,
+    registration_policy: null,
+    disabled_at: null,
+    created_at: at,
+    changed_at: at,
+  };
+}
+
+/** What is registered of a client, from its row. */
+export function registrationIn(row: ClientRow): ClientRegistration {
+  const fields = Object.entries(columnOf).map(([field, column]) => [field, row[column]]);
+  return { clientId: row.client_id, ...Object.fromEntries(fields) };
+}
+
 function amend({ data, id, at }: Told<Partial<ClientRegistration>>) {
   return [{ set: { client_id: id, ...columnsOf(data), changed_at: at } }];
 }
@@ -221,6 +260,7 @@ function touch({ id, at }: Told<object>) {
 }
 
 const columnOf = {
+  origin: 'origin',
   displayName: 'display_name',
   description: 'description',
   clientUri: 'client_uri',

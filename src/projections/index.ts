@@ -7,6 +7,7 @@ import { clientSecrets, clients, clientTexts } from './clients.ts';
 import { consents } from './consents.ts';
 import { deviceAuthorizations } from './device-authorizations.ts';
 import { grants } from './grants.ts';
+import { initialAccessTokens } from './initial-access-tokens.ts';
 import { notices } from './notices.ts';
 import { scopes, scopeTexts } from './scopes.ts';
 import { sessionClients, sessions } from './sessions.ts';
@@ -34,6 +35,7 @@ export const protocolReadModels = [
   signingKeys,
   trustedIssuers,
   notices,
+  initialAccessTokens,
 ] as const;
 
 /**

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Instant } from '../domain/ids.ts';
 import { coalesced } from '../platform/coalesce.ts';
 import type { ApiResourceRow } from './api-resources.ts';
 import { READ_SCHEMA } from './apply.ts';
@@ -7,6 +8,7 @@ import type { ClientRow, ClientSecretRow, ClientTextRow } from './clients.ts';
 import type { ConsentRow } from './consents.ts';
 import type { DeviceAuthorizationRow } from './device-authorizations.ts';
 import type { GrantRow } from './grants.ts';
+import type { InitialAccessTokenRow } from './initial-access-tokens.ts';
 import type { ScopeRow, ScopeTextRow } from './scopes.ts';
 import type { SessionClientRow, SessionRow } from './sessions.ts';
 import type { SigningKeyRow } from './signing-keys.ts';
@@ -71,6 +73,7 @@ export class ProtocolReads {
   readonly backchannelRequest: (digest: string) => Promise<BackchannelRequestRow | undefined>;
   readonly consent: (consentId: string) => Promise<ConsentRow | undefined>;
   readonly user: (sub: string) => Promise<UserRow | undefined>;
+  readonly initialAccessToken: (digest: string) => Promise<InitialAccessTokenRow | undefined>;
   readonly userByName: (usernameDigest: string) => Promise<UserRow | undefined>;
   readonly trustedIssuer: (issuerId: string) => Promise<TrustedIssuerRow | undefined>;
   readonly #entry: (key: string) => Promise<(StateEntry & { key: string }) | undefined>;
@@ -140,6 +143,11 @@ export class ProtocolReads {
       'issuer_id',
       `select * from ${s}.trusted_issuers where issuer_id = any($1)`,
     );
+    this.initialAccessToken = of(
+      'initial-access-token',
+      'digest',
+      `select * from ${s}.initial_access_tokens where digest = any($1)`,
+    );
     this.#entry = of(
       'state-entry',
       'key',
@@ -179,6 +187,23 @@ export class ProtocolReads {
       [sub],
     );
     return rows;
+  }
+
+  /** Clients that registered themselves and have had neither a token nor a change since then. */
+  async unusedRegistrations(since: Instant, limit: number): Promise<string[]> {
+    const s = READ_SCHEMA;
+    const { rows } = await this.pool.query<{ client_id: string }>(
+      `select client_id from ${s}.clients c
+       where origin = 'dynamic' and changed_at < $1
+         and not exists (select from ${s}.tokens t
+           where t.client_id = c.client_id and t.expires_at >= $1)
+         and not exists (select from ${s}.grants g
+           where g.client_id = c.client_id and (g.opened_at >= $1 or exists (
+             select from ${s}.tokens t where t.grant_id = g.grant_id and t.expires_at >= $1)))
+       order by changed_at limit $2`,
+      [since, limit],
+    );
+    return rows.map(({ client_id }) => client_id);
   }
 
   async signingKeys(): Promise<SigningKeyRow[]> {

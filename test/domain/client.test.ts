@@ -25,6 +25,7 @@ const requirements = {
 };
 const web: ClientRegistration = {
   clientId: 'shop',
+  origin: 'administrator',
   clientType: 'confidential',
   applicationType: 'web',
   authenticationMethod: 'client_secret_basic',

@@ -76,6 +76,7 @@ describe('scopes', () => {
       scope: 'scopes',
       apiResource: 'resources',
       user: 'users',
+      initialAccessToken: 'clients',
       signingKey: 'keys',
       trustedIssuer: 'issuers',
       backchannelRequest: 'requests',

@@ -45,6 +45,7 @@ afterAll(async () => {
 async function register(clientId: string) {
   const registration: ClientRegistration = {
     clientId,
+    origin: 'administrator',
     displayName: clientId,
     description: '',
     clientUri: null,

@@ -139,6 +139,15 @@ const tokenPolicy = record({
 });
 const jwks = fc.option(record({ keys: fc.array(json, { maxLength: 2 }) }));
 
+const origin = fc.constantFrom('administrator', 'dynamic', 'metadata_document');
+const registrationPolicy = record({
+  grantTypes: fc.subarray(['authorization_code', 'refresh_token']),
+  scopes,
+  redirectHosts: fc.subarray(['a.example']),
+  requirements,
+  consentType: fc.constantFrom('explicit', 'systematic', 'external'),
+});
+
 /** A registration of any kind; half of them are bent until they hold together. */
 const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
   fc
@@ -147,6 +156,7 @@ const registration = (clientId: string): fc.Arbitrary<ClientRegistration> =>
       record({
         ...presentation,
         clientId: fc.constant(clientId),
+        origin,
         clientType: fc.constantFrom('public', 'confidential'),
         applicationType: fc.constantFrom('web', 'native'),
         authenticationMethod,
@@ -176,6 +186,7 @@ function coherent(it: ClientRegistration): ClientRegistration {
   const open = it.clientType === 'public';
   return {
     ...it,
+    consentType: it.origin === 'administrator' ? it.consentType : 'explicit',
     authenticationMethod: open ? 'none' : 'client_secret_basic',
     profile: 'none',
     redirectUris: ['https://a.example'],
@@ -203,6 +214,7 @@ const wishes: {
 } = {
   client: (id) => ({
     RegisterClient: registration(id),
+    DescribeClient: registration(id),
     ChangeClientPresentation: record(presentation),
     LocalizeClient: record({
       locale: name,
@@ -234,6 +246,10 @@ const wishes: {
       expiresAt: fc.option(instant),
     }),
     RevokeClientSecret: record({ secretId: name }),
+    IssueClientRegistrationAccessToken: record({
+      digest: digestIn(id, 'registration'),
+      policy: registrationPolicy,
+    }),
     DisableClient: record({ reason: text }),
     EnableClient: nothing,
     RevokeClientGrants: record({ reason: text }),
@@ -479,6 +495,19 @@ const wishes: {
       reads: fc.nat(9),
       events: fc.nat(9),
     }),
+  }),
+
+  initialAccessToken: (id) => ({
+    CreateInitialAccessToken: record({
+      tokenId: fc.constant(id),
+      digest: digestIn(id, 'initial'),
+      description: text,
+      policy: registrationPolicy,
+      quota: fc.integer({ min: 1, max: 3 }),
+      expiresAt: instantFrom(5),
+    }),
+    UseInitialAccessToken: record({ clientId: name, now: instant }),
+    RevokeInitialAccessToken: record({ reason: text }),
   }),
 
   signingKey: (id) => ({

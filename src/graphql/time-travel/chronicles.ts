@@ -20,6 +20,12 @@ import {
 } from '../../domain/consent.ts';
 import { type GrantFacts, type GrantState, type GrantWishes, grant } from '../../domain/grant.ts';
 import {
+  type InitialAccessTokenFacts,
+  type InitialAccessTokenState,
+  type InitialAccessTokenWishes,
+  initialAccessToken,
+} from '../../domain/initial-access-token.ts';
+import {
   type NoticeFacts,
   type NoticeState,
   type NoticeWishes,
@@ -56,12 +62,13 @@ import { type Chronicle, SEALED, type Teller, teller } from './telling.ts';
 export const clientChronicle: Chronicle<ClientState, ClientWishes, ClientFacts> = {
   decider: client,
   sealed: [],
-  fields: ({ registration, status, localizations, secrets }) =>
+  fields: ({ registration, status, localizations, secrets, registrationAccess }) =>
     registration
       ? {
           ...(registration satisfies ClientRegistration),
           status,
           localizations,
+          ...(registrationAccess && { registrationPolicy: registrationAccess.policy }),
           secrets: secrets.map((secret) => ({ ...secret, digest: SEALED })),
         }
       : {},
@@ -151,6 +158,17 @@ export const tokenChronicle: Chronicle<ClientTokenState, ClientTokenWishes, Clie
   fields: ({ status }) => (status === 'none' ? {} : { status }),
 };
 
+export const initialAccessTokenChronicle: Chronicle<
+  InitialAccessTokenState,
+  InitialAccessTokenWishes,
+  InitialAccessTokenFacts
+> = {
+  decider: initialAccessToken,
+  sealed: ['digest'],
+  fields: ({ token, clientIds, revoked }, sealed) =>
+    token ? { ...token, clientIds, revoked, ...sealed } : {},
+};
+
 /** By the type of the API: whatever is a Node there is told of here. */
 export const tellers = {
   Client: teller(clientChronicle),
@@ -158,6 +176,7 @@ export const tellers = {
   ApiResource: teller(apiResourceChronicle),
   User: teller(userChronicle),
   SigningKey: teller(signingKeyChronicle),
+  InitialAccessToken: teller(initialAccessTokenChronicle),
   TrustedIssuer: teller(trustedIssuerChronicle),
   Consent: teller(consentChronicle),
   Grant: teller(grantChronicle),
