@@ -16,8 +16,9 @@ import type { Dependencies } from './graphql/context.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { backchannelLimits } from './oidc/backchannel-limits.ts';
 import { clientRegistrationLimits } from './oidc/client-registration-limits.ts';
+import { rotateCookieKeys } from './oidc/cookie-keys.ts';
 import { endingConsequences, followEndings, keepFinishing } from './oidc/endings/endings.ts';
-import { keepSigningKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
+import { keepKeys, rotateSigningKeys } from './oidc/key-rotation.ts';
 import { runCourier } from './oidc/notices/courier.ts';
 import { noticeConsequences, noticeHandlers } from './oidc/notices/index.ts';
 import { logNotifier, notifyPeople } from './oidc/notifier.ts';
@@ -210,7 +211,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       retention: config.keyRetentionDays,
     };
     const keys = { pool, reads, execute, secrets, policy };
-    await rotateSigningKeys(keys);
+    const rotateKeys = async () => {
+      await rotateSigningKeys(keys);
+      await rotateCookieKeys(keys);
+    };
+    await rotateKeys();
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
       return seed(
         { execute, store, secrets, subjectKeys, signingAlgorithms },
@@ -267,9 +272,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       failed: (err) => log.warn({ err }, 'expired rows could not be taken away'),
     });
 
-    keepSigningKeys(keys, {
+    keepKeys(rotateKeys, {
       signal: closing.signal,
-      failed: (err) => log.error({ err }, 'the signing keys could not be rotated'),
+      failed: (err) => log.error({ err }, 'the keys could not be rotated'),
     });
 
     keepFinishing(endings, {
@@ -280,7 +285,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       pool,
       execute,
       secrets,
-      handlers: noticeHandlers({ reads, secrets, issuer: config.issuer, outbound: call }),
+      handlers: noticeHandlers({
+        reads,
+        secrets,
+        signingAlgorithms,
+        issuer: config.issuer,
+        outbound: call,
+      }),
       signal: closing.signal,
       failed: (err) => log.error({ err }, 'notices could not be delivered'),
     });

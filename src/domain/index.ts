@@ -5,6 +5,7 @@ import { auditReadings } from './audit-reading.ts';
 import { backchannelRequest } from './backchannel-request.ts';
 import { client } from './client.ts';
 import { consent } from './consent.ts';
+import { cookieKey } from './cookie-key.ts';
 import { deviceAuthorization } from './device-authorization.ts';
 import { grant } from './grant.ts';
 import { initialAccessToken } from './initial-access-token.ts';
@@ -31,6 +32,7 @@ export const deciders = {
   backchannelRequest,
   session,
   signingKey,
+  cookieKey,
   signIns,
   auditReadings,
   trustedIssuer,

@@ -20,6 +20,7 @@ import { ClientLocalizationMutations } from './client-localization.ts';
 import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
 import { ConsentResolver } from './consent.ts';
 import { ConsentMutations, ConsentPayloadResolver } from './consent-mutations.ts';
+import { CookieKeyResolver } from './cookie-key.ts';
 import { DeviceAuthorizationResolver } from './device-authorization.ts';
 import { GrantResolver } from './grant.ts';
 import { GrantMutations, GrantPayloadResolver } from './grant-mutations.ts';
@@ -69,6 +70,7 @@ const resolvers = [
   SigningKeyResolver,
   SigningKeyPayloadResolver,
   SigningKeyMutations,
+  CookieKeyResolver,
   TrustedIssuerResolver,
   TrustedIssuerPayloadResolver,
   TrustedIssuerMutations,

@@ -16,6 +16,7 @@ import { BACKCHANNEL_ROUTES, ciba, requestLifetime } from './backchannel.ts';
 import type { BackchannelLimits } from './backchannel-limits.ts';
 import { REGISTRATION_ROUTE } from './client-registration-metadata.ts';
 import { POLICY, policyOf, RESPONSE_TYPES } from './clients.ts';
+import { cookieSecrets } from './cookie-keys.ts';
 import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
@@ -142,7 +143,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     routes: ROUTES,
     interactions: { policy: prompts(context), url: (_ctx, { uid }) => interactionPath(uid) },
     cookies: {
-      keys: [secrets.keyedDigest('cookies', 'signature')],
+      keys: cookieSecrets(catalogue.cookieKeys, secrets),
       names: {
         session: 'muniment_session',
         interaction: 'muniment_interaction',

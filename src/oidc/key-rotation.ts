@@ -35,7 +35,7 @@ export type KeyDue =
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Whoever holds it sees what is due and does it. */
-const ROTATION_LOCK = 746_640;
+export const ROTATION_LOCK = 746_640;
 const PERIOD_MS = 60_000;
 
 /**
@@ -110,9 +110,9 @@ export async function rotateSigningKeys(rotation: KeyRotation): Promise<void> {
   });
 }
 
-/** Does what is due once a minute, until the signal aborts. */
-export function keepSigningKeys(
-  rotation: KeyRotation,
+/** Has keys rotated as it is due once a minute, until the signal aborts. */
+export function keepKeys(
+  rotateKeys: () => Promise<void>,
   options: { signal: AbortSignal; failed: (error: unknown) => void; periodMs?: number },
 ): void {
   const { signal, failed, periodMs = PERIOD_MS } = options;
@@ -123,7 +123,7 @@ export function keepSigningKeys(
   const rotate = async () => {
     if (signal.aborted) return;
     try {
-      await rotateSigningKeys(rotation);
+      await rotateKeys();
     } catch (error) {
       // A server that stops takes the log away under a rotation that is under way.
       if (!signal.aborted) failed(error);

@@ -70,8 +70,8 @@ export class ProviderHost {
 
   async #refresh(): Promise<void> {
     const catalogue = await readCatalogue(this.context.reads);
-    const { scopes, resources, signingKeys } = catalogue;
-    const from = JSON.stringify([[...scopes], [...resources], signingKeys]);
+    const { scopes, resources, signingKeys, cookieKeys } = catalogue;
+    const from = JSON.stringify([[...scopes], [...resources], signingKeys, cookieKeys]);
     if (from === this.#builtFrom) return;
     this.#handle = build({ ...this.context, catalogue });
     this.#builtFrom = from;

@@ -207,7 +207,7 @@ const fields = {
   keyRotationDays: setting({
     variable: 'KEY_ROTATION_DAYS',
     default: '90',
-    description: 'Days that a signing key signs before the next one takes its place.',
+    description: 'Days that a key signs, tokens or cookies, before the next one takes its place.',
     schema: wholeNumber(1, 3_650),
   }),
   keyAnnouncementDays: setting({

@@ -5,6 +5,7 @@ import { apiResources } from './api-resources.ts';
 import { backchannelRequests } from './backchannel-requests.ts';
 import { clientSecrets, clients, clientTexts } from './clients.ts';
 import { consents } from './consents.ts';
+import { cookieKeys } from './cookie-keys.ts';
 import { deviceAuthorizations } from './device-authorizations.ts';
 import { grants } from './grants.ts';
 import { initialAccessTokens } from './initial-access-tokens.ts';
@@ -33,6 +34,7 @@ export const protocolReadModels = [
   sessions,
   sessionClients,
   signingKeys,
+  cookieKeys,
   trustedIssuers,
   notices,
   initialAccessTokens,

@@ -6,6 +6,7 @@ import { READ_SCHEMA } from './apply.ts';
 import type { BackchannelRequestRow } from './backchannel-requests.ts';
 import type { ClientRow, ClientSecretRow, ClientTextRow } from './clients.ts';
 import type { ConsentRow } from './consents.ts';
+import type { CookieKeyRow } from './cookie-keys.ts';
 import type { DeviceAuthorizationRow } from './device-authorizations.ts';
 import type { GrantRow } from './grants.ts';
 import type { InitialAccessTokenRow } from './initial-access-tokens.ts';
@@ -210,6 +211,14 @@ export class ProtocolReads {
     const { rows } = await this.pool.query<SigningKeyRow>(
       `select * from ${READ_SCHEMA}.signing_keys where retired_at is null
        order by activated_at desc nulls last, kid`,
+    );
+    return rows;
+  }
+
+  async cookieKeys(): Promise<CookieKeyRow[]> {
+    const { rows } = await this.pool.query<CookieKeyRow>(
+      `select * from ${READ_SCHEMA}.cookie_keys where retired_at is null
+       order by activated_at desc nulls last, key_id`,
     );
     return rows;
   }

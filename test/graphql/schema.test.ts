@@ -78,6 +78,7 @@ describe('scopes', () => {
       user: 'users',
       initialAccessToken: 'clients',
       signingKey: 'keys',
+      cookieKey: 'keys',
       trustedIssuer: 'issuers',
       backchannelRequest: 'requests',
       deviceAuthorization: 'requests',
@@ -115,7 +116,7 @@ test('every wish of an entity has a mutation', () => {
   // Keys are generated and activated by rotating them; most of what is wished of consents, grants,
   // sessions, tokens and requests comes by the protocol.
   const mutations = Object.keys(schema.getMutationType()?.getFields() ?? {}).filter(
-    (name) => !/^(signingKey|grant|session|token|consent|backchannelRequest)/.test(name),
+    (name) => !/^(signingKey|cookieKey|grant|session|token|consent|backchannelRequest)/.test(name),
   );
   const wishes = [client, scope, apiResource, user, trustedIssuer].flatMap(({ decide }) =>
     Object.keys(decide),

@@ -5,7 +5,7 @@ import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import {
   type KeyPolicy,
   type KeyRotation,
-  keepSigningKeys,
+  keepKeys,
   rotateSigningKeys,
 } from '../../src/oidc/key-rotation.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
@@ -87,10 +87,11 @@ test('the job goes on by itself, from announcement to retirement, until it is st
   const before = (await node().reads.signingKeys()).map(({ kid }) => kid);
   const stopping = new AbortController();
   const failures: unknown[] = [];
-  keepSigningKeys(
-    { ...node(), policy: AT_ONCE },
-    { signal: stopping.signal, failed: (error) => failures.push(error), periodMs: 5 },
-  );
+  keepKeys(() => rotateSigningKeys({ ...node(), policy: AT_ONCE }), {
+    signal: stopping.signal,
+    failed: (error) => failures.push(error),
+    periodMs: 5,
+  });
   await eventually('all keys are others', async () => {
     const now = (await node().reads.signingKeys()).map(({ kid }) => kid);
     return now.length > 0 && !now.some((kid) => before.includes(kid));

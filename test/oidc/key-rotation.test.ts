@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Instant } from '../../src/domain/ids.ts';
+import { cookieKeyPolicy } from '../../src/oidc/cookie-keys.ts';
 import {
   type KeyDue,
   type KeyPolicy,
@@ -154,6 +155,20 @@ test('keys of an algorithm that is not kept any more verify for as long as they 
   expect(due(justBefore(114))).toEqual([]);
   expect(due(114)).toEqual([{ retire: 'old' }]);
   expect(due(184)).toEqual([{ retire: 'old' }, { retire: 'next' }]);
+});
+
+test('keys of cookies: the next one is always ready, and the last are believed while cookies live', () => {
+  const policy = cookieKeyPolicy({ ...POLICY, retention: 2 });
+  const [alg = ''] = policy.algorithms;
+  const due = (now: number, ...keys: KnownKey[]) => keysDue(keys, day(now), policy);
+  const [first, second] = [key('a', 0, 0, alg), key('b', 0, null, alg)];
+  expect(due(0)).toEqual([{ generate: alg, active: true }]);
+  expect(due(0, first)).toEqual([{ generate: alg, active: false }]);
+  expect(due(justBefore(90), first, second)).toEqual([]);
+  expect(due(90, first, second)).toEqual([{ activate: 'b' }]);
+  const [active, next] = [key('b', 0, 90, alg), key('c', 90, null, alg)];
+  expect(due(justBefore(104), first, active, next)).toEqual([]);
+  expect(due(104, first, active, next)).toEqual([{ retire: 'a' }]);
 });
 
 test('from day to day one key signs, everyone has known it for its announcement, and the last verifies', () => {

@@ -521,6 +521,12 @@ const wishes: {
     RetireSigningKey: record({ now: instant, reason: text }),
   }),
 
+  cookieKey: (id) => ({
+    GenerateCookieKey: record({ keyId: fc.constant(id), secret: text }),
+    ActivateCookieKey: record({ now: instant }),
+    RetireCookieKey: record({ now: instant, reason: text }),
+  }),
+
   trustedIssuer: (id) => {
     const trust = {
       displayName: text,

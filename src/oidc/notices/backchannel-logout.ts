@@ -1,23 +1,25 @@
 import { importJWK, SignJWT } from 'jose';
 import { SIGNING_KEY, signingKeyOf } from '../../commands/signing-keys.ts';
 import type { SessionFacts, SessionPart } from '../../domain/session.ts';
+import type { SigningAlgorithm } from '../../domain/signing-key.ts';
 import type { Consequences } from '../../eventstore/execute.ts';
 import type { Outbound } from '../../platform/outbound.ts';
 import { digest, type Secrets } from '../../platform/secrets.ts';
 import { entityId } from '../../projections/projection.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
+import { idTokenAlgorithm } from '../response-protection.ts';
 import { subjectFor } from '../subjects.ts';
 import { type Deliver, noticeRow } from './notice.ts';
 
 export interface LogoutNotices {
   readonly reads: Pick<ProtocolReads, 'client' | 'session' | 'signingKeys'>;
   readonly secrets: Secrets;
+  /** Those that keys are kept for. */
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
   readonly issuer: string;
   readonly outbound: Outbound;
 }
 
-/** How clients have their logout tokens signed: as ID tokens are, where nothing else is agreed. */
-const ALG = 'RS256';
 /** Seconds (OpenID Connect Back-Channel Logout §2.4). */
 const LIFETIME = 120;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -66,7 +68,8 @@ export function backchannelLogout(context: LogoutNotices): Deliver {
     const part = session?.clients.find((each) => each.client_id === clientId && each.sid === sid);
     if (!session || (part && !session.ended_at)) return 'later';
 
-    const token = await sign(context, {
+    const alg = idTokenAlgorithm(client, context.signingAlgorithms);
+    const token = await sign(context, alg, {
       iss: issuer,
       aud: clientId,
       sub: subjectFor(secrets, session.sub, client),
@@ -85,13 +88,17 @@ export function backchannelLogout(context: LogoutNotices): Deliver {
   };
 }
 
-async function sign({ reads, secrets }: LogoutNotices, claims: Record<string, unknown>) {
-  const key = signingKeyOf(ALG, await reads.signingKeys());
-  if (!key) throw new Error(`there is no key for ${ALG}`);
+async function sign(
+  { reads, secrets }: LogoutNotices,
+  alg: SigningAlgorithm,
+  claims: Record<string, unknown>,
+) {
+  const key = signingKeyOf(alg, await reads.signingKeys());
+  if (!key) throw new Error(`there is no key for ${alg}`);
   const jwk = JSON.parse(secrets.open(SIGNING_KEY, key.private_jwk));
   return new SignJWT(claims)
-    .setProtectedHeader({ alg: ALG, kid: key.kid, typ: 'logout+jwt' })
+    .setProtectedHeader({ alg, kid: key.kid, typ: 'logout+jwt' })
     .setIssuedAt()
     .setExpirationTime(`${LIFETIME} s`)
-    .sign(await importJWK(jwk, ALG));
+    .sign(await importJWK(jwk, alg));
 }
