@@ -2,6 +2,10 @@ import { openEngine } from '../app.ts';
 import { type Position } from '../eventstore/event-store.ts';
 import { loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
+import { loadMasterKey } from '../platform/master-key.ts';
+import { Secrets } from '../platform/secrets.ts';
+import { SubjectKeys } from '../platform/subject-keys.ts';
+import { rebuildAudit } from '../projections/audit-rebuild.ts';
 import { protocolReadModels } from '../projections/index.ts';
 import { rebuild } from '../projections/rebuild.ts';
 
@@ -11,6 +15,7 @@ const BAR_WIDTH = 30;
 export async function rebuildCommand(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLogger(config.logLevel);
+  const secrets = new Secrets(loadMasterKey(config));
   const engine = await openEngine(config, log, { project: false });
   const start = performance.now();
   try {
@@ -26,6 +31,15 @@ export async function rebuildCommand(): Promise<void> {
     const tables = Object.entries(differences);
     for (const [table, rows] of tables) process.stdout.write(`  ${table}: ${rows} rows differed\n`);
     if (tables.length === 0) process.stdout.write('The read models are as they were.\n');
+
+    const subjectKeys = new SubjectKeys(engine.pool, secrets);
+    const keys = { secrets, subjectKeys };
+    const audit = await rebuildAudit({ pool: engine.pool, store: engine.store, keys });
+    process.stdout.write(
+      audit.differences > 0
+        ? `  audit index: ${audit.differences} rows differed\n`
+        : 'The audit index is as it was.\n',
+    );
   } finally {
     await engine.close();
   }

@@ -30,6 +30,8 @@ import {
   InitialAccessTokenMutations,
   InitialAccessTokenPayloadResolver,
 } from './initial-access-token-mutations.ts';
+import { BlastRadiusResolver } from './lineage/blast-radius.ts';
+import { LineageResolver } from './lineage/lineage.ts';
 import { NodeResolver } from './node.ts';
 import { NoticeResolver } from './notice.ts';
 import { ClientRights, ConsentRights, GrantRights, SessionRights, UserRights } from './rights.ts';
@@ -54,6 +56,8 @@ const resolvers = [
   NodeResolver,
   HistoryEntryResolver,
   AuditEventResolver,
+  LineageResolver,
+  BlastRadiusResolver,
   ClientResolver,
   ClientPayloadResolver,
   ClientMutations,
@@ -103,7 +107,7 @@ const resolvers = [
 ] as const;
 
 /** Inputs of which exactly one field is given. */
-const ONE_OF = ['AsOf'];
+const ONE_OF = ['AsOf', 'LineageSubject', 'Suspect'];
 
 /** The schema of the Admin API, every field of which checks the scope it declares. */
 export async function adminSchema(): Promise<GraphQLSchema> {

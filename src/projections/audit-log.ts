@@ -154,6 +154,11 @@ interface About {
   readonly sub: string | null;
 }
 
+/** An event as the index has it, but for its address. @param first the first event of its stream */
+export function auditRowOf(event: RecordedEvent, first: RecordedEvent): AuditRow {
+  return rowOf(event, aboutItself(first), null);
+}
+
 function rowOf(
   event: RecordedEvent,
   beginning: About | undefined,

@@ -83,6 +83,9 @@ describe('scopes', () => {
       backchannelRequest: 'requests',
       deviceAuthorization: 'requests',
       events: 'audit',
+      lineage: 'audit',
+      whyInactive: 'audit',
+      blastRadius: 'audit',
     };
     const named = (field: string) =>
       Object.entries(entity).find(([noun]) => field.startsWith(noun))?.[1];

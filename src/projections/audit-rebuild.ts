@@ -1,0 +1,69 @@
+import type pg from 'pg';
+import type { EventStore } from '../eventstore/event-store.ts';
+import { exclusively } from '../eventstore/postgres-schema.ts';
+import { upcast } from '../eventstore/upcast.ts';
+import { AUDIT_GROUP, AUDIT_SCHEMA, type AuditKeys, auditSql, auditWriter } from './audit-log.ts';
+import { announcePosition, askingToYield, checkpoint, saveCheckpoint } from './projector.ts';
+
+const NEXT = 'audit_next';
+
+/**
+ * Drops the audit index and builds it anew from the log, beside the one in use. Meanwhile that one is
+ * searched and does not grow; nothing else waits.
+ * @returns how many of its rows were not what the log tells
+ */
+export async function rebuildAudit(options: {
+  pool: pg.Pool;
+  store: EventStore;
+  keys: AuditKeys;
+}): Promise<{ events: number; differences: number }> {
+  const { pool, store, keys } = options;
+
+  /** Writes into a schema what it does not hold yet, to the end of the log. */
+  async function catchUp(client: pg.ClientBase, schema: string): Promise<number> {
+    const write = auditWriter(schema, keys);
+    const stop = new AbortController();
+    const after = await checkpoint(client, schema);
+    let events = 0;
+    for await (const batch of store.subscribe({ after, signal: stop.signal })) {
+      const last = batch.at(-1);
+      if (!last) break;
+      await write(client, batch.map(upcast));
+      await saveCheckpoint(client, schema, last.position);
+      events += batch.length;
+    }
+    stop.abort();
+    return events;
+  }
+
+  const locked = Promise.withResolvers<void>();
+  const change = exclusively(pool, AUDIT_GROUP.lock, async (client) => {
+    locked.resolve();
+    await client.query('set local statement_timeout = 0');
+    await client.query('set local idle_in_transaction_session_timeout = 0');
+    await client.query(`drop schema if exists ${NEXT} cascade`);
+    await client.query(auditSql(NEXT));
+    const events = await catchUp(client, NEXT);
+    const differences = await compare(client);
+    await client.query(`drop schema ${AUDIT_SCHEMA} cascade`);
+    await client.query(`alter schema ${NEXT} rename to ${AUDIT_SCHEMA}`);
+    const position = await checkpoint(client, AUDIT_SCHEMA);
+    if (position) await announcePosition(client, position, AUDIT_GROUP);
+    return { events, differences };
+  });
+  await askingToYield(pool, () => Promise.race([change, locked.promise]), AUDIT_GROUP);
+  return change;
+}
+
+/** Counts the rows, as far as the old index had got, that are in one of the two and not in the other. */
+async function compare(client: pg.ClientBase): Promise<number> {
+  const until = (await checkpoint(client, AUDIT_SCHEMA)) ?? '';
+  const [old, next] = [AUDIT_SCHEMA, NEXT].map(
+    (schema) => `select to_jsonb(t) from ${schema}.events t where position <= $1`,
+  );
+  const { rows } = await client.query<{ n: number }>(
+    `select count(*)::int as n from ((${old} except ${next}) union all (${next} except ${old})) d`,
+    [until],
+  );
+  return rows[0]?.n ?? 0;
+}
