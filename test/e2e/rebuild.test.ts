@@ -5,28 +5,40 @@ import {
   addClientSecret,
   changeClientRedirectUris,
   disableClient,
+  localizeClient,
   removeClient,
 } from '../../src/commands/clients.ts';
+import { createInitialAccessToken } from '../../src/commands/initial-access-tokens.ts';
 import { defineScope, localizeScope, removeScope } from '../../src/commands/scopes.ts';
+import { trustIssuer } from '../../src/commands/trusted-issuers.ts';
 import { changeUserRoles, disableUser, eraseUser } from '../../src/commands/users.ts';
 import { READ_SCHEMA } from '../../src/projections/apply.ts';
 import { type Person, REDIRECT_URI } from '../support/admin.ts';
 import { ClientApp, newBrowser, post } from '../support/client-app.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
 import { everyRow } from '../support/tables.ts';
 
+const CIBA = 'urn:openid:params:grant-type:ciba';
+
 describe.each(ENGINES)('rebuilding the read models while the server runs, on %s', (engine) => {
   let server: TestServer;
+  let receiver: Receiver;
   let app: ClientApp;
   let person: Person;
 
   beforeAll(async () => {
-    server = await startTestServer({ engine });
+    receiver = await startReceiver();
+    server = await startTestServer({ engine, env: { ALLOWED_PRIVATE_HOSTS: '127.0.0.1' } });
     person = await server.admin.person();
     app = await ClientApp.connect(server, await server.admin.client());
     await live();
   });
-  afterAll(() => server?.stop());
+  afterAll(async () => {
+    await server?.stop();
+    await receiver?.close();
+  });
 
   /** A history in which every read model has rows, and rows that changed and went. */
   async function live(): Promise<void> {
@@ -80,6 +92,50 @@ describe.each(ENGINES)('rebuilding the read models while the server runs, on %s'
     });
     const device = await ClientApp.connect(server, television);
     await oidc.initiateDeviceAuthorization(device.config, { scope: 'openid' });
+
+    const till = await admin.client({
+      redirectUris: [],
+      permissions: { grantTypes: [CIBA], responseTypes: [], scopes: ['openid'] },
+    });
+    await admin.run(localizeClient, {
+      clientId: till.clientId,
+      locale: 'de',
+      text: { displayName: 'Kasse' },
+    });
+    await oidc.initiateBackchannelAuthentication((await ClientApp.connect(server, till)).config, {
+      scope: 'openid',
+      login_hint: person.username,
+    });
+
+    await admin.run(trustIssuer, {
+      issuer: 'https://partner.example',
+      displayName: 'Partner',
+      jwksUri: 'https://partner.example/jwks',
+      subjectMapping: 'sub',
+      clientIds: [till.clientId],
+      scopes: ['orders'],
+    });
+    await admin.run(createInitialAccessToken, {
+      description: 'for a partner',
+      expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+      policy: { grantTypes: ['client_credentials'], scopes: ['orders'], consentType: 'explicit' },
+    });
+    await tellOfLogout();
+  }
+
+  /** A notice that has been delivered: what is tried again would change its row meanwhile. */
+  async function tellOfLogout(): Promise<void> {
+    const logout = { backchannelUri: `${receiver.origin}/logout` };
+    const shop = await ClientApp.connect(server, await server.admin.client({ logout }));
+    const browser = newBrowser(server);
+    await shop.signIn(browser, person);
+    await shop.signOut(browser, { client_id: shop.registered.clientId });
+    await eventually('the client is told', async () => {
+      const { rows } = await server.admin.pool.query(
+        `select from ${READ_SCHEMA}.notices where delivered_at is not null`,
+      );
+      return rows.length > 0;
+    });
   }
 
   const readModels = async () => {
