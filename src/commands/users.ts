@@ -160,6 +160,24 @@ export const setPassword: Command<z.input<typeof passwordInput>, { sub: string }
   );
 };
 
+const codeInput = z.object({ ...target, code: orNull(line(64).min(4, 'must have 4 characters')) });
+
+/** Gives a person a user code (OpenID Connect CIBA §7.1), or with null takes it away. */
+export const changeBackchannelCode: Command<z.input<typeof codeInput>, { sub: string }> = async (
+  context,
+  raw,
+  envelope,
+) => {
+  const input = parse(codeInput, raw);
+  const backchannelCode = input.code && (await verifierOf(context, input.sub, input.code)).verifier;
+  return carryOut(
+    context,
+    [act(user, input.sub, [{ type: 'ChangeBackchannelCode', data: { backchannelCode } }], input)],
+    envelope,
+    { sub: input.sub },
+  );
+};
+
 const claimsInput = z.object({ ...target, claims });
 
 /** Replaces what is known of a person; the user name stays. */

@@ -22,6 +22,8 @@ export type UserFacts = {
   UserRolesChanged: { readonly roles: readonly string[] };
   /** `verifier` is the sealed argon2id string. */
   PasswordSet: { readonly verifier: Sealed };
+  /** The sealed argon2id string of their user code (OpenID Connect CIBA §7.1); null: they have none. */
+  BackchannelCodeChanged: { readonly backchannelCode: Sealed | null };
   UserDisabled: { readonly reason: string };
   UserEnabled: Record<string, never>;
   /** All sessions there were; how each ended is in its own stream. */
@@ -37,6 +39,7 @@ export type UserWishes = {
   ChangeUserClaims: { readonly personal: Sealed };
   ChangeUserRoles: { readonly roles: readonly string[] };
   SetPassword: { readonly verifier: Sealed };
+  ChangeBackchannelCode: { readonly backchannelCode: Sealed | null };
   DisableUser: { readonly reason: string };
   EnableUser: Record<string, never>;
   EndUserSessions: { readonly reason: string };
@@ -48,26 +51,32 @@ export interface UserState {
   readonly status: 'none' | 'enabled' | 'disabled' | 'erased';
   readonly roles: readonly string[];
   readonly usernameDigest: Digest | null;
+  readonly hasBackchannelCode: boolean;
 }
 
 export const user: Decider<UserState, UserWishes, UserFacts> = {
   category: 'user',
-  initial: { status: 'none', roles: [], usernameDigest: null },
+  initial: { status: 'none', roles: [], usernameDigest: null, hasBackchannelCode: false },
 
   evolve: {
     UserRegistered: (_, { roles, usernameDigest }) => ({
       status: 'enabled',
       roles,
       usernameDigest,
+      hasBackchannelCode: false,
     }),
     UserClaimsChanged: (state) => state,
     UserRolesChanged: (state, { roles }) => ({ ...state, roles }),
     PasswordSet: (state) => state,
+    BackchannelCodeChanged: (state, { backchannelCode }) => ({
+      ...state,
+      hasBackchannelCode: backchannelCode !== null,
+    }),
     UserDisabled: (state) => ({ ...state, status: 'disabled' }),
     UserEnabled: (state) => ({ ...state, status: 'enabled' }),
     UserSessionsEnded: (state) => state,
     UserGrantsRevoked: (state) => state,
-    UserErased: () => ({ status: 'erased', roles: [], usernameDigest: null }),
+    UserErased: () => ({ ...user.initial, status: 'erased' }),
   },
 
   decide: {
@@ -90,6 +99,11 @@ export const user: Decider<UserState, UserWishes, UserFacts> = {
     SetPassword(password, state) {
       present(state);
       return [{ type: 'PasswordSet', data: password }];
+    },
+    ChangeBackchannelCode({ backchannelCode }, state) {
+      present(state);
+      if (backchannelCode === null && !state.hasBackchannelCode) return [];
+      return [{ type: 'BackchannelCodeChanged', data: { backchannelCode } }];
     },
     DisableUser({ reason }, state) {
       present(state);

@@ -64,6 +64,15 @@ export class UserPasswordSetInput extends UserInput {
   readonly password!: string;
 }
 
+@InputType({ description: 'A new user code of a person.' })
+export class UserBackchannelCodeChangeInput extends UserInput {
+  @Field(() => String, {
+    nullable: true,
+    description: '4 to 64 characters; null takes the code away.',
+  })
+  readonly code?: string | null;
+}
+
 @InputType({ description: 'A person who shall be kept from signing in.' })
 export class UserDisableInput extends UserInput {
   @Field(() => String, { nullable: true, description: 'Why, for the history.' })
@@ -160,6 +169,20 @@ export class UserMutations {
     @Ctx() context: GraphContext,
   ): Promise<UserPayload> {
     return change(context, 'userPasswordSet', input, commands.setPassword);
+  }
+
+  @Requires('users', 'write')
+  @Mutation(() => UserPayload, {
+    complexity: 100,
+    description:
+      'Gives a person a code that clients which ask for them by the back channel have to send (OpenID Connect CIBA §7.1).',
+  })
+  userBackchannelCodeChange(
+    @Arg('input', () => UserBackchannelCodeChangeInput, theInput)
+    input: UserBackchannelCodeChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<UserPayload> {
+    return change(context, 'userBackchannelCodeChange', input, commands.changeBackchannelCode);
   }
 
   @Requires('users', 'write')

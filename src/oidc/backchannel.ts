@@ -4,7 +4,9 @@ import { errors } from 'oidc-provider';
 import { name } from '../commands/fields.ts';
 import { usernameDigest } from '../commands/users.ts';
 import { covers } from '../domain/consent.ts';
+import { verifyPassword } from '../platform/passwords.ts';
 import type { Secrets } from '../platform/secrets.ts';
+import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { POLL_INTERVAL } from './adapter/polling.ts';
 import type { BackchannelLimits } from './backchannel-limits.ts';
@@ -25,11 +27,13 @@ type Ciba = NonNullable<NonNullable<Configuration['features']>['ciba']>;
 export interface BackchannelContext {
   readonly reads: ProtocolReads;
   readonly secrets: Secrets;
+  readonly subjectKeys: SubjectKeys;
   readonly backchannelLimits: BackchannelLimits;
 }
 
 /** CIBA's part of the configuration: whom a client may ask for, and what it may tell them. */
-export function ciba({ reads, secrets, backchannelLimits: limits }: BackchannelContext): Ciba {
+export function ciba(context: BackchannelContext): Ciba {
+  const { reads, secrets, subjectKeys, backchannelLimits: limits } = context;
   return {
     enabled: true,
     deliveryModes: ['poll', 'ping'],
@@ -57,15 +61,33 @@ export function ciba({ reads, secrets, backchannelLimits: limits }: BackchannelC
     // Nothing rests on it; what is not understood is ignored (CIBA §7.1).
     validateRequestContext() {},
 
-    async verifyUserCode(ctx, account) {
+    async verifyUserCode(ctx, account, code) {
       const { clientId } = clientOf(ctx);
       await assertConsent(ctx, account);
+      await assertUserCode(ctx, account, code);
       if (!(await limits.tryRequest(account.accountId, clientId))) throw tooMany();
     },
 
     // They are told once the request is recorded: see notifier.ts.
     triggerAuthenticationDevice() {},
   };
+
+  /** A client that takes user codes has to send that of a person who has one. */
+  async function assertUserCode(
+    ctx: KoaContextWithOIDC,
+    { accountId: sub }: Account,
+    code: string | undefined,
+  ): Promise<void> {
+    if (!clientOf(ctx).backchannelUserCodeParameter) return;
+    const { backchannel_code: sealed = null } = (await reads.user(sub)) ?? {};
+    if (sealed === null) return;
+    if (!code) throw new errors.MissingUserCode('the person has a user code');
+    if (!(await limits.tryCode(sub))) throw tooMany();
+    if (!(await verifyPassword(await subjectKeys.open(sub, sealed), code))) {
+      throw new errors.InvalidUserCode('the user code is wrong');
+    }
+    await limits.forgiveCode(sub);
+  }
 
   /** What is decided elsewhere has been decided before: there is nobody here to ask. */
   async function assertConsent(ctx: KoaContextWithOIDC, { accountId }: Account): Promise<void> {

@@ -10,6 +10,8 @@ export interface UserRow {
   readonly personal: Sealed | null;
   readonly password_verifier: Sealed | null;
   readonly password_set_at: Instant | null;
+  /** By which they prove to be there to a client that asks for them elsewhere; null: nothing. */
+  readonly backchannel_code: Sealed | null;
   readonly roles: readonly string[];
   readonly disabled_at: Instant | null;
   readonly erased_at: Instant | null;
@@ -26,6 +28,7 @@ export const users: Projection<UserRow, 'sub', UserFacts> = {
     personal: 'text',
     password_verifier: 'text',
     password_set_at: 'timestamptz',
+    backchannel_code: 'text',
     roles: 'jsonb not null',
     disabled_at: 'timestamptz',
     erased_at: 'timestamptz',
@@ -42,6 +45,7 @@ export const users: Projection<UserRow, 'sub', UserFacts> = {
           personal: data.personal,
           password_verifier: null,
           password_set_at: null,
+          backchannel_code: null,
           roles: data.roles,
           disabled_at: null,
           erased_at: null,
@@ -59,6 +63,9 @@ export const users: Projection<UserRow, 'sub', UserFacts> = {
     PasswordSet: ({ data, id: sub, at }) => [
       { set: { sub, password_verifier: data.verifier, password_set_at: at, changed_at: at } },
     ],
+    BackchannelCodeChanged: ({ data, id: sub, at }) => [
+      { set: { sub, backchannel_code: data.backchannelCode, changed_at: at } },
+    ],
     UserDisabled: ({ id: sub, at }) => [{ set: { sub, disabled_at: at, changed_at: at } }],
     UserEnabled: ({ id: sub, at }) => [{ set: { sub, disabled_at: null, changed_at: at } }],
     UserSessionsEnded: ({ id: sub, at }) => [{ set: { sub, changed_at: at } }],
@@ -70,6 +77,7 @@ export const users: Projection<UserRow, 'sub', UserFacts> = {
           username_digest: null,
           personal: null,
           password_verifier: null,
+          backchannel_code: null,
           roles: [],
           disabled_at: at,
           erased_at: at,

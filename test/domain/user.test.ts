@@ -50,6 +50,16 @@ describe('changing', () => {
     given(user, registered, passwordSet).when(setPassword).then(passwordSet);
   });
 
+  test('a user code that is not there is not taken away', () => {
+    const changed = (backchannelCode: string | null) =>
+      ({ type: 'BackchannelCodeChanged', data: { backchannelCode } }) as const;
+    const change = (backchannelCode: string | null) =>
+      ({ type: 'ChangeBackchannelCode', data: { backchannelCode } }) as const;
+    given(user, registered).when(change(null)).thenNothing();
+    given(user, registered).when(change('sealed')).then(changed('sealed'));
+    given(user, registered, changed('sealed')).when(change(null)).then(changed(null));
+  });
+
   test('is allowed while the person is disabled, and keeps them so', () => {
     given(user, registered, disabled).when(changeRoles).then(rolesChanged);
     given(user, registered, disabled).when(setPassword).then(passwordSet);

@@ -4,7 +4,7 @@ import * as oidc from 'openid-client';
 import { defineApiResource } from '../../src/commands/api-resources.ts';
 import { changeClientPermissions } from '../../src/commands/clients.ts';
 import { ADMIN_CLIENT, systemEnvelope } from '../../src/commands/seed.ts';
-import { disableUser } from '../../src/commands/users.ts';
+import { changeBackchannelCode, disableUser } from '../../src/commands/users.ts';
 import { backchannelRequest } from '../../src/domain/backchannel-request.ts';
 import { consent } from '../../src/domain/consent.ts';
 import { act } from '../../src/eventstore/execute.ts';
@@ -570,6 +570,26 @@ describe.each(ENGINES)('CIBA with openid-client, on %s', (engine) => {
       });
       const { rows } = await server.admin.pool.query('select * from read_1.backchannel_requests');
       expect(JSON.stringify([rows, await server.admin.events()])).not.toContain(payment.to);
+    });
+
+    test('that takes user codes sends that of a person who has one, and cannot guess it', async () => {
+      const ciba = { userCodeParameter: true };
+      const client = await ClientApp.connect(server, await server.admin.client({ ...TILL, ciba }));
+      const careful = await server.admin.person();
+      const login_hint = careful.username;
+      const askWith = (user_code?: string, by = client) =>
+        ask({ login_hint, ...(user_code ? { user_code } : {}) }, by);
+      await askWith();
+      const { sub } = careful;
+      await server.admin.run(changeBackchannelCode, { sub, code: '4711' });
+      await askWith('4711');
+      await expect(askWith()).rejects.toMatchObject({ error: 'missing_user_code' });
+      const guesses = Array.from({ length: 10 }, (_, n) => askWith(`000${n}`));
+      for (const each of await Promise.allSettled(guesses)) {
+        expect(each).toMatchObject({ reason: { error: 'invalid_user_code' } });
+      }
+      await expect(askWith('4711')).rejects.toMatchObject({ status: 429 });
+      await askWith(undefined, app);
     });
 
     test('whose consent is given elsewhere gets what was given there', async () => {

@@ -321,6 +321,7 @@ const wishes: {
     ChangeUserClaims: record({ personal: text }),
     ChangeUserRoles: record({ roles }),
     SetPassword: record({ verifier: text }),
+    ChangeBackchannelCode: record({ backchannelCode: maybeText }),
     DisableUser: record({ reason: text }),
     EndUserSessions: record({ reason: text }),
     RevokeUserGrants: record({ reason: text }),

@@ -97,7 +97,7 @@ export const apiResourceChronicle: Chronicle<
 
 export const userChronicle: Chronicle<UserState, UserWishes, UserFacts> = {
   decider: user,
-  sealed: ['usernameDigest', 'personal', 'verifier'],
+  sealed: ['usernameDigest', 'personal', 'verifier', 'backchannelCode'],
   fields: ({ status, roles }, sealed) =>
     status === 'erased' ? { status, roles } : { status, roles, ...sealed },
 };
