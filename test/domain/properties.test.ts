@@ -13,6 +13,7 @@ import { attempt } from '../support/decider-spec.ts';
 /** Wishes that decide the same facts again when they are repeated, and why they may. */
 const REPEATABLE: Readonly<Record<string, string>> = {
   SetPassword: 'each sealing of a password differs, so the state does not keep the text to compare',
+  ChangeBackchannelCode: 'each sealing of a code differs, as of a password',
   EndUserSessions: 'there may be others by now',
   RevokeUserGrants: 'there may be others by now',
   RevokeClientGrants: 'there may be others by now',
