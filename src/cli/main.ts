@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ConfigError } from '../platform/config.ts';
+import { applyCommand, exportCommand, planCommand } from './configuration.ts';
 import { rebuildCommand } from './rebuild.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
@@ -8,12 +9,18 @@ const USAGE = `Usage: muniment <command>
 
   serve     start the server
   rebuild   drop the read models and build them anew from the log
+  plan      show what applying a configuration would change: plan FILE
+  apply     make everything be as a configuration declares it: apply FILE
+  export    print everything that is there as a configuration: export [json]
   schema    print the GraphQL schema of the Admin API
 
 Configuration is by environment variables; see README.md.
 `;
 
-const commands: Readonly<Record<string, () => Promise<void>>> = {
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  plan: planCommand,
+  apply: applyCommand,
+  export: exportCommand,
   serve: serveCommand,
   rebuild: rebuildCommand,
   schema: schemaCommand,
@@ -25,7 +32,7 @@ if (!command) {
   process.exitCode = 2;
 } else {
   try {
-    await command();
+    await command(process.argv.slice(3));
   } catch (error) {
     process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`);
     process.exitCode = 1;

@@ -55,16 +55,19 @@ function wish<Output extends Target & NamesAlgorithms, Input>(
   };
 }
 
-export const defineApiResource = wish(
-  z.object({
-    identifier: resourceIdentifier,
-    displayName,
-    tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
-    isolated: optional(z.boolean(), false),
-    authorizationDetailTypes: optional(authorizationDetailTypes, []),
-  }),
-  (data) => ({ type: 'DefineApiResource', data: { ...data, encryption: null } }),
-);
+/** A whole API resource; what is left out has its default. */
+export const apiResourceInput = z.object({
+  identifier: resourceIdentifier,
+  displayName,
+  tokenPolicy: optional(tokenPolicy, tokenPolicy.parse({})),
+  isolated: optional(z.boolean(), false),
+  authorizationDetailTypes: optional(authorizationDetailTypes, []),
+});
+
+export const defineApiResource = wish(apiResourceInput, (data) => ({
+  type: 'DefineApiResource',
+  data: { ...data, encryption: null },
+}));
 
 export const renameApiResource = wish(z.object({ ...target, displayName }), ({ displayName }) => ({
   type: 'RenameApiResource',

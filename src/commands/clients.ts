@@ -31,7 +31,7 @@ import {
   tokenPolicy,
   uris,
 } from './client-fields.ts';
-import { type Command, carryOut, expectedVersion, parse } from './command.ts';
+import { type Command, type CommandContext, carryOut, expectedVersion, parse } from './command.ts';
 import { locale, name, optional, orNull, reason, webUri } from './fields.ts';
 import { jwks } from './jwks.ts';
 
@@ -135,6 +135,19 @@ export function selfDescription(
   return { ...withDefaults(parse(registrationInput, input), origin), clientId };
 }
 
+/**
+ * A whole client, but for its secrets and translations; what is left out has its default.
+ * @throws DomainError `invalid`
+ */
+export function checkedRegistration(
+  context: Pick<CommandContext, 'signingAlgorithms'>,
+  input: ClientRegistrationInput,
+): ClientRegistration {
+  const registration = withDefaults(parse(registrationInput, byProfile(input)), 'administrator');
+  assertKept(context, registration);
+  return registration;
+}
+
 /** A client's id, and a new secret of it in clear: only ever here, the log has its digest. */
 export interface ClientWithSecret {
   readonly clientId: string;
@@ -151,8 +164,7 @@ export const registerClient: Command<
   ClientRegistrationInput & { readonly secret?: string },
   ClientWithSecret
 > = async (context, input, envelope) => {
-  const registration = withDefaults(parse(registrationInput, byProfile(input)), 'administrator');
-  assertKept(context, registration);
+  const registration = checkedRegistration(context, input);
   const { clientId } = registration;
   const wishes: Wish<ClientWishes>[] = [{ type: 'RegisterClient', data: registration }];
   if (!registration.authenticationMethod.startsWith('client_secret_')) {

@@ -32,18 +32,17 @@ function wish<Output extends { name: string; expectedVersion?: number }, Input>(
   };
 }
 
-export const defineScope = wish(
-  z.object({
-    name: scopeToken.refine((name) => name !== '*', 'must not be *, which stands for every scope'),
-    ...text,
-    claims: optional(claims, []),
-    resources: optional(resources, []),
-  }),
-  ({ name, displayName, description, claims, resources }) => ({
-    type: 'DefineScope',
-    data: { name, displayName, description, claims, resources },
-  }),
-);
+/** A whole scope, but for its translations; what is left out has its default. */
+export const scopeInput = z.object({
+  name: scopeToken.refine((name) => name !== '*', 'must not be *, which stands for every scope'),
+  ...text,
+  claims: optional(claims, []),
+  resources: optional(resources, []),
+});
+
+export const scopeTexts = z.object(text);
+
+export const defineScope = wish(scopeInput, (data) => ({ type: 'DefineScope', data }));
 
 export const describeScope = wish(
   z.object({ ...target, ...text }),

@@ -30,6 +30,7 @@ const ADMIN_ENTITIES = [
   'sessions',
   'tokens',
   'requests',
+  'configuration',
 ];
 
 const IDENTITY_SCOPES = [

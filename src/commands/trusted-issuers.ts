@@ -31,7 +31,10 @@ function wish<Output extends { issuer: string; expectedVersion?: number }, Input
   };
 }
 
-export const trustIssuer = wish(z.object({ issuer, ...terms }), (data) => ({
+/** A whole trusted issuer. */
+export const trustedIssuerInput = z.object({ issuer, ...terms });
+
+export const trustIssuer = wish(trustedIssuerInput, (data) => ({
   type: 'TrustIssuer',
   data,
 }));

@@ -18,7 +18,7 @@ export const ADMINISTRATOR = 'administrator';
 const username = name(128);
 /** Length and strength are for passwordProblem to judge; this only keeps out what cannot be hashed. */
 const password = z.string().max(1_024, 'must not be longer than 1024 characters');
-const roles = list(
+export const roles = list(
   z
     .string()
     .regex(/^[a-z][a-z0-9_.:-]{0,63}$/, 'must be a lower-case word of at most 64 characters'),

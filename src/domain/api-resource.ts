@@ -1,6 +1,7 @@
 import type { TokenFormat } from './client.ts';
 import type { Decider } from './decider.ts';
 import { same } from './decider.ts';
+import { replacements } from './declaration.ts';
 import {
   type EncryptionAlgorithm,
   type EncryptionMethod,
@@ -66,6 +67,8 @@ export type ApiResourceFacts = {
 
 export type ApiResourceWishes = {
   DefineApiResource: ApiResourceDefinition;
+  /** That it be so: defined where there is none, and what differs replaced; how it is encrypted stays. */
+  DeclareApiResource: Omit<ApiResourceDefinition, 'encryption'>;
   RenameApiResource: { readonly displayName: string };
   ChangeApiResourceTokenPolicy: { readonly tokenPolicy: ApiResourceTokenPolicy };
   ChangeApiResourceAuthorizationDetailTypes: ApiResourceFacts['ApiResourceAuthorizationDetailTypesChanged'];
@@ -77,6 +80,21 @@ export type ApiResourceWishes = {
 export interface ApiResourceState {
   readonly definition: ApiResourceDefinition | null;
 }
+
+/** The facts that replace a part of the definition, each with the fields of its part. */
+const PARTS = {
+  ApiResourceRenamed: ['displayName'],
+  ApiResourceTokenPolicyChanged: ['tokenPolicy'],
+  ApiResourceAuthorizationDetailTypesChanged: ['authorizationDetailTypes'],
+  ApiResourceIsolationChanged: ['isolated'],
+} as const satisfies {
+  readonly [T in keyof ApiResourceFacts]?: readonly (keyof ApiResourceFacts[T])[];
+};
+
+type Replaceable = (typeof PARTS)[keyof typeof PARTS][number] | 'identifier' | 'encryption';
+
+/** A field that no fact replaces is a compile error here, and the error names it. */
+export const irreplaceable: never[] = [] as Exclude<keyof ApiResourceDefinition, Replaceable>[];
 
 /** Streams are named by the SHA-256 of the identifier: `resource-<hash>`. */
 export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResourceFacts> = {
@@ -107,6 +125,10 @@ export const apiResource: Decider<ApiResourceState, ApiResourceWishes, ApiResour
       }
       return [{ type: 'ApiResourceDefined', data: definition }];
     },
+    DeclareApiResource: (definition, state) =>
+      state.definition
+        ? replacements<ApiResourceFacts>(PARTS, state.definition, definition)
+        : [{ type: 'ApiResourceDefined', data: { ...definition, encryption: null } }],
     RenameApiResource: (wish, state) =>
       present(state).displayName === wish.displayName
         ? []

@@ -1,5 +1,6 @@
 import type { ClientFacts, ClientRegistration } from './client.ts';
-import { type Fact, same } from './decider.ts';
+import type { Fact } from './decider.ts';
+import { replacements } from './declaration.ts';
 
 /** Which fields of a registration each fact of a change tells. */
 const CHANGES = {
@@ -45,10 +46,5 @@ export function differences(
   before: ClientRegistration,
   after: ClientRegistration,
 ): Fact<ClientFacts>[] {
-  return Object.entries(CHANGES)
-    .filter(([, fields]) => fields.some((field) => !same(before[field], after[field])))
-    .map(([type, fields]) => {
-      const data = Object.fromEntries(fields.map((field) => [field, after[field]]));
-      return { type, data } as Fact<ClientFacts>;
-    });
+  return replacements<ClientFacts>(CHANGES, before, after);
 }

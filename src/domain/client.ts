@@ -1,5 +1,5 @@
 import type { ClientCiba } from './client-ciba.ts';
-import { differences } from './client-differences.ts';
+import { type ClientDeclaration, declared } from './client-declaration.ts';
 import type { ClientLogout } from './client-logout.ts';
 import type {
   ClientAuthenticationMethod,
@@ -62,6 +62,8 @@ export type ClientWishes = {
   RegisterClient: ClientRegistration;
   /** What a client says of itself, as a whole: it is registered, or becomes what it says. */
   DescribeClient: ClientRegistration;
+  /** That it be so: registered where there is none, and what differs replaced. */
+  DeclareClient: ClientDeclaration;
   ChangeClientPresentation: ClientPresentation;
   LocalizeClient: ClientFacts['ClientLocalized'];
   ChangeClientRedirectUris: ClientFacts['ClientRedirectUrisChanged'];
@@ -176,19 +178,14 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
       return [{ type: 'ClientRegistered', data: registration }];
     },
     DescribeClient(registration, state) {
-      if (state.status === 'none') return client.decide.RegisterClient(registration, state);
-      const before = present(state);
-      if (before.origin !== registration.origin) {
+      if (state.registration && present(state).origin !== registration.origin) {
         throw new DomainError('already_exists', 'the client was registered by somebody else', {
           field: 'clientId',
         });
       }
-      const facts = differences(before, registration);
-      if (facts.length === 0) return [];
-      assertCoherent(registration);
-      const secrets = registration.clientType === 'public' ? state.secrets : [];
-      return [...facts, ...secrets.map(revoked)];
+      return declared({ registration, localizations: state.localizations }, state);
     },
+    DeclareClient: declared,
     ChangeClientPresentation: (wish, state) => change('ClientPresentationChanged', wish, state),
     LocalizeClient(wish, state) {
       present(state);
@@ -222,7 +219,7 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     AddClientSecret(secret, state) {
       const { clientType } = present(state);
       const known = state.secrets.find((each) => each.secretId === secret.secretId);
-      if (known && same(known, secret)) return [];
+      if (known?.digest === secret.digest) return [];
       if (known) {
         throw new DomainError('already_exists', 'a secret with this id exists already', {
           field: 'secretId',

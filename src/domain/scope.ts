@@ -1,4 +1,5 @@
 import { type Decider, own, same } from './decider.ts';
+import { relocalizations, replacements } from './declaration.ts';
 import { DomainError } from './errors.ts';
 
 export interface ScopeText {
@@ -24,8 +25,15 @@ export type ScopeFacts = {
   ScopeRemoved: Record<string, never>;
 };
 
+/** A scope as a whole, as a file or an earlier state of it says. */
+export type ScopeDeclaration = Pick<ScopeState, 'localizations'> & {
+  readonly definition: ScopeDefinition;
+};
+
 export type ScopeWishes = {
   DefineScope: ScopeDefinition;
+  /** That it be so: defined where there is none, and what differs replaced. */
+  DeclareScope: ScopeDeclaration;
   DescribeScope: ScopeText;
   LocalizeScope: ScopeFacts['ScopeLocalized'];
   ChangeScopeClaims: ScopeFacts['ScopeClaimsChanged'];
@@ -37,6 +45,18 @@ export interface ScopeState {
   readonly definition: ScopeDefinition | null;
   readonly localizations: Readonly<Record<string, ScopeText>>;
 }
+
+/** The facts that replace a part of the definition, each with the fields of its part. */
+const PARTS = {
+  ScopeDescribed: ['displayName', 'description'],
+  ScopeClaimsChanged: ['claims'],
+  ScopeResourcesChanged: ['resources'],
+} as const satisfies { readonly [T in keyof ScopeFacts]?: readonly (keyof ScopeFacts[T])[] };
+
+type Replaceable = (typeof PARTS)[keyof typeof PARTS][number] | 'name';
+
+/** A field that no fact replaces is a compile error here, and the error names it. */
+export const irreplaceable: never[] = [] as Exclude<keyof ScopeDefinition, Replaceable>[];
 
 /** OpenID Connect Core §3.1.2.1: without it there is no OpenID Connect. */
 const INDISPENSABLE = 'openid';
@@ -67,6 +87,14 @@ export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
       }
       return [{ type: 'ScopeDefined', data: definition }];
     },
+    DeclareScope: ({ definition, localizations }, state) => [
+      ...(state.definition
+        ? replacements<ScopeFacts>(PARTS, state.definition, definition)
+        : [{ type: 'ScopeDefined', data: definition } as const]),
+      ...relocalizations(state.localizations, localizations).map(
+        (data) => ({ type: 'ScopeLocalized', data }) as const,
+      ),
+    ],
     DescribeScope: (text, state) =>
       same({ ...present(state), ...text }, state.definition)
         ? []

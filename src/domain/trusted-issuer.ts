@@ -29,6 +29,8 @@ export type TrustedIssuerFacts = {
 
 export type TrustedIssuerWishes = {
   TrustIssuer: TrustedIssuer;
+  /** That it be so: trusted where it is not, and its terms replaced where they differ. */
+  DeclareTrustedIssuer: TrustedIssuer;
   ChangeIssuerTrustTerms: TrustTerms;
   WithdrawIssuerTrust: { readonly reason: string };
 };
@@ -58,6 +60,12 @@ export const trustedIssuer: Decider<TrustedIssuerState, TrustedIssuerWishes, Tru
       }
       assertKeys(wish);
       return [{ type: 'IssuerTrusted', data: wish }];
+    },
+    DeclareTrustedIssuer(wish, state) {
+      const { issuer: _, ...terms } = wish;
+      return state.trusted
+        ? trustedIssuer.decide.ChangeIssuerTrustTerms(terms, state)
+        : trustedIssuer.decide.TrustIssuer(wish, state);
     },
     ChangeIssuerTrustTerms(terms, state) {
       const trusted = present(state);

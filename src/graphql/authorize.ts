@@ -24,6 +24,7 @@ export type AdminEntity =
   | 'tokens'
   /** What waits for a person to decide: requests by the back channel, device authorizations. */
   | 'requests'
+  | 'configuration'
   /** The record of everything that happened. */
   | 'audit'
   /** What only persons concerned should see: where requests came from, and what is sealed in events. */

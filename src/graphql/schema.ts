@@ -18,6 +18,7 @@ import {
 import { ClientResolver } from './client.ts';
 import { ClientLocalizationMutations } from './client-localization.ts';
 import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
+import { ConfigurationResolver } from './configuration.ts';
 import { ConsentResolver } from './consent.ts';
 import { ConsentMutations, ConsentPayloadResolver } from './consent-mutations.ts';
 import { CookieKeyResolver } from './cookie-key.ts';
@@ -34,6 +35,7 @@ import { BlastRadiusResolver } from './lineage/blast-radius.ts';
 import { LineageResolver } from './lineage/lineage.ts';
 import { NodeResolver } from './node.ts';
 import { NoticeResolver } from './notice.ts';
+import { RestoreMutations } from './restore.ts';
 import { ClientRights, ConsentRights, GrantRights, SessionRights, UserRights } from './rights.ts';
 import { ScopeResolver } from './scope.ts';
 import { ScopeMutations, ScopePayloadResolver } from './scope-mutations.ts';
@@ -104,6 +106,8 @@ const resolvers = [
   InitialAccessTokenResolver,
   InitialAccessTokenPayloadResolver,
   InitialAccessTokenMutations,
+  ConfigurationResolver,
+  RestoreMutations,
 ] as const;
 
 /** Inputs of which exactly one field is given. */

@@ -86,6 +86,7 @@ describe('scopes', () => {
       lineage: 'audit',
       whyInactive: 'audit',
       blastRadius: 'audit',
+      configuration: 'configuration',
     };
     const named = (field: string) =>
       Object.entries(entity).find(([noun]) => field.startsWith(noun))?.[1];
@@ -116,10 +117,14 @@ describe('scopes', () => {
 });
 
 test('every wish of an entity has a mutation', () => {
+  // What is declared as a whole is put back as a whole: to each Declare… there is a …Restore.
   // Keys are generated and activated by rotating them; most of what is wished of consents, grants,
   // sessions, tokens and requests comes by the protocol.
   const mutations = Object.keys(schema.getMutationType()?.getFields() ?? {}).filter(
-    (name) => !/^(signingKey|cookieKey|grant|session|token|consent|backchannelRequest)/.test(name),
+    (name) =>
+      !/^(configuration|signingKey|cookieKey|grant|session|token|consent|backchannelRequest)/.test(
+        name,
+      ),
   );
   const wishes = [client, scope, apiResource, user, trustedIssuer].flatMap(({ decide }) =>
     Object.keys(decide),

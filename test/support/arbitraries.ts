@@ -215,6 +215,13 @@ const wishes: {
   client: (id) => ({
     RegisterClient: registration(id),
     DescribeClient: registration(id),
+    DeclareClient: record({
+      registration: registration(id),
+      localizations: fc.dictionary(name, record(presentation), {
+        maxKeys: 2,
+        noNullPrototype: true,
+      }),
+    }),
     ChangeClientPresentation: record(presentation),
     LocalizeClient: record({
       locale: name,
@@ -264,6 +271,19 @@ const wishes: {
       claims: names,
       resources: names,
     }),
+    DeclareScope: record({
+      definition: record({
+        name: fc.constant(id),
+        displayName: text,
+        description: text,
+        claims: names,
+        resources: names,
+      }),
+      localizations: fc.dictionary(name, record({ displayName: text, description: text }), {
+        maxKeys: 2,
+        noNullPrototype: true,
+      }),
+    }),
     DescribeScope: record({ displayName: text, description: text }),
     LocalizeScope: record({
       locale: name,
@@ -284,15 +304,14 @@ const wishes: {
       record({ type: name, displayName: text, schema: fc.option(json) }),
       { maxLength: 2 },
     );
+    const definition = record({
+      identifier: fc.constant(`https://${id}.example`),
+      displayName: text,
+      tokenPolicy: policy,
+      authorizationDetailTypes: detailTypes,
+      isolated: fc.boolean(),
+    });
     return {
-      DefineApiResource: record({
-        identifier: fc.constant(`https://${id}.example`),
-        displayName: text,
-        tokenPolicy: policy,
-        authorizationDetailTypes: detailTypes,
-        isolated: fc.boolean(),
-        encryption: fc.constant(null),
-      }),
       ChangeApiResourceIsolation: record({ isolated: fc.boolean() }),
       ChangeApiResourceEncryption: record({
         encryption: fc.option(
@@ -304,6 +323,8 @@ const wishes: {
           }),
         ),
       }),
+      DefineApiResource: definition.map((it) => ({ ...it, encryption: null })),
+      DeclareApiResource: definition,
       RenameApiResource: record({ displayName: text }),
       ChangeApiResourceTokenPolicy: record({ tokenPolicy: policy }),
       ChangeApiResourceAuthorizationDetailTypes: record({ authorizationDetailTypes: detailTypes }),
@@ -539,6 +560,7 @@ const wishes: {
     };
     return {
       TrustIssuer: record({ issuer: fc.constant(`issuer of ${id}`), ...trust }),
+      DeclareTrustedIssuer: record({ issuer: fc.constant(`issuer of ${id}`), ...trust }),
       ChangeIssuerTrustTerms: record(trust),
       WithdrawIssuerTrust: record({ reason: text }),
     };
