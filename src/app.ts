@@ -285,13 +285,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       pool,
       execute,
       secrets,
-      handlers: noticeHandlers({
-        reads,
-        secrets,
-        signingAlgorithms,
-        issuer: config.issuer,
-        outbound: call,
-      }),
+      handlers: noticeHandlers({ reads, logoutToken: host.logoutToken, outbound: call }),
       signal: closing.signal,
       failed: (err) => log.error({ err }, 'notices could not be delivered'),
     });

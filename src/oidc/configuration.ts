@@ -92,6 +92,8 @@ export const ROUTES = {
 const LOGOUT_METADATA = {
   backchannel_logout_supported: true,
   backchannel_logout_session_supported: true,
+  frontchannel_logout_supported: true,
+  frontchannel_logout_session_supported: true,
 };
 
 export const ASYMMETRIC = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;

@@ -86,7 +86,8 @@ export function replaceResponse(ctx: Context, { status, ...body }: OAuthError): 
 
 /** Takes back what a response says that must not be sent. */
 export function withdrawResponse(ctx: Context): void {
-  for (const header of ['set-cookie', 'location', 'content-security-policy']) ctx.remove(header);
+  for (const header of ['set-cookie', 'location', 'refresh', 'content-security-policy'])
+    ctx.remove(header);
 }
 
 function invalid(error: string, error_description: string): OAuthError {

@@ -12,10 +12,12 @@ import { type ClientRegistrationContext, clientRegistration } from './client-reg
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
 import { type ConfigurationContext, configuration, ROUTES } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
+import { frontChannelLogout } from './front-channel-logout.ts';
 import { registerExtensionGrants } from './grants/index.ts';
 import { interactions } from './interactions.ts';
 import { makeJwtsByPolicy, recordJwts, takeJwts } from './jwt-access-tokens.ts';
 import { checkKnownClients } from './known-clients.ts';
+import { type LogoutToken, makeLogoutToken } from './logout-token.ts';
 import { certificatesWhereTheyCome, receive } from './mutual-tls.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
@@ -46,6 +48,7 @@ export interface ProviderContext
  * catalogue makes a new one; requests under way end on the old.
  */
 export class ProviderHost {
+  #provider: Provider | undefined;
   #handle: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   #builtFrom = '';
   #refreshed: Promise<void> = Promise.resolve();
@@ -58,6 +61,12 @@ export class ProviderHost {
     const origin = receive(request, this.context.mutualTls, this.context);
     pinOrigin(request, origin, this.context.trustProxy);
     this.#handle(request, response);
+  };
+
+  /** Makes a logout token as {@link makeLogoutToken} does, with the present keys. */
+  readonly logoutToken: LogoutToken = (...about) => {
+    if (!this.#provider) throw new Error('the provider has not been built');
+    return makeLogoutToken(this.#provider, ...about);
   };
 
   /** Reads the catalogue, and makes a new provider if it has changed. */
@@ -73,7 +82,8 @@ export class ProviderHost {
     const { scopes, resources, signingKeys, cookieKeys } = catalogue;
     const from = JSON.stringify([[...scopes], [...resources], signingKeys, cookieKeys]);
     if (from === this.#builtFrom) return;
-    this.#handle = build({ ...this.context, catalogue });
+    this.#provider = build({ ...this.context, catalogue });
+    this.#handle = this.#provider.callback();
     this.#builtFrom = from;
   }
 }
@@ -99,12 +109,13 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.use(certificatesWhereTheyCome(context.mutualTls, ROUTES));
   provider.use(transaction(context));
   provider.use(clientRegistration(context));
+  provider.use(frontChannelLogout(context));
   provider.use(deviceRequests(context));
   provider.use(backchannelRequests());
   provider.use(home(context));
   provider.use(interactions({ ...context, provider }));
   provider.use(backchannelPage({ ...context, provider }));
-  return provider.callback();
+  return provider;
 }
 
 /** Links are made from our own addresses, whatever Host or X-Forwarded-* a request carries. */

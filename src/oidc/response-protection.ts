@@ -1,10 +1,7 @@
 import type { Configuration } from 'oidc-provider';
-import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
 import type { ClientResponseProtection, Protection } from '../domain/client-responses.ts';
 import { ENCRYPTION_ALGORITHMS, ENCRYPTION_METHODS } from '../domain/encryption.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
-import type { ClientRow } from '../projections/clients.ts';
-import { signedWith } from './jwks.ts';
 
 /** What discovery offers for each kind of answer: `enabledJWA` of the library. */
 export function responseAlgorithms(signing: readonly SigningAlgorithm[]) {
@@ -67,13 +64,4 @@ function metadata(
     [`${response}_encrypted_response_alg`]: encryptionAlg,
     [`${response}_encrypted_response_enc`]: encryptionAlg && encryptionEnc,
   };
-}
-
-/** What a client's ID tokens are signed with, and logout tokens as well (Back-Channel Logout §2.6). */
-export function idTokenAlgorithm(
-  { response_protection, profile }: Pick<ClientRow, 'response_protection' | 'profile'>,
-  signing: readonly SigningAlgorithm[],
-): SigningAlgorithm {
-  const { signingAlg } = response_protection.idToken;
-  return signedWith(signingAlgorithmsFor(profile, signing), signingAlg).sign.alg;
 }

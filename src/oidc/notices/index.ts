@@ -15,7 +15,7 @@ export function noticeConsequences(
     (await Promise.all(all.map((each) => each(writes, envelope)))).flat();
 }
 
-export function noticeHandlers(context: NoticeContext): Handlers {
+export function noticeHandlers(context: Omit<NoticeContext, 'secrets'>): Handlers {
   return {
     backchannel_logout: backchannelLogout(context),
     backchannel_ping: backchannelPing(context),

@@ -27,21 +27,26 @@ export interface PagePolicy {
   readonly forms: 'none' | 'self';
   /** Where a form's redirect may end besides this server, see {@link redirectOriginOf}. */
   readonly redirectOrigin?: string | null;
+  /** Addresses of other pages that this one loads. */
+  readonly frames?: readonly string[];
 }
 
 /**
  * The Content-Security-Policy of one page.
- * @throws TypeError when `redirectOrigin` is more than an origin or a private-use scheme
+ * @throws TypeError when `redirectOrigin` is more than an origin or a private-use scheme, or a frame
+ *   is of neither
  */
 export function contentSecurityPolicy(policy: PagePolicy): string {
   const formAction = [`'${policy.forms}'`];
   if (policy.forms === 'self' && policy.redirectOrigin) {
-    formAction.push(formActionSource(policy.redirectOrigin));
+    formAction.push(originSource(policy.redirectOrigin));
   }
+  const frames = (policy.frames ?? []).map((uri) => originSource(redirectOriginOf(uri)));
   return [
     `default-src 'none'`,
     `style-src ${policy.style}`,
     `img-src 'self' data:${policy.remoteImages ? ' https:' : ''}`,
+    ...(frames.length > 0 ? [`frame-src ${[...new Set(frames)].join(' ')}`] : []),
     `base-uri 'none'`,
     `frame-ancestors 'none'`,
     `form-action ${formAction.join(' ')}`,
@@ -67,7 +72,7 @@ export function redirectOriginOf(redirectUri: string): string {
  * origin is a source of it. Nothing but a host or a scheme gets through: what a policy cannot say
  * is refused, not escaped.
  */
-function formActionSource(redirectOrigin: string): string {
+function originSource(redirectOrigin: string): string {
   if (/^[a-z][a-z0-9+.-]*:$/.test(redirectOrigin) && !NOT_PRIVATE.has(redirectOrigin)) {
     return redirectOrigin;
   }

@@ -17,6 +17,12 @@ export function linkTarget(uri: string | null | undefined): string | null {
   return url && /^https?:$/.test(url.protocol) ? url.href : null;
 }
 
+/** `uri` when a browser may be sent there: a link's target, or an application's own scheme (RFC 8252 §7.1). */
+export function redirectTarget(uri: string | null | undefined): string | null {
+  const own = /^[a-z][a-z0-9+-]*\.[a-z0-9.+-]*:/i;
+  return uri && own.test(uri) ? uri : linkTarget(uri);
+}
+
 /** `uri` when a page may show the image there and its policy lets it load. */
 export function imageSource(uri: string | null | undefined): string | null {
   if (!uri) return null;

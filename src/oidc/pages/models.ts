@@ -116,6 +116,10 @@ export interface SignOutModel extends PageModel {
 export interface SignedOutModel extends PageModel {
   readonly clientName?: string | null;
   readonly clientUri?: string | null;
+  /** Pages of clients by which they end their part of the session (Front-Channel Logout §3). */
+  readonly frames?: readonly string[];
+  /** Where the browser goes once those had time to load: a validated post_logout_redirect_uri. */
+  readonly continueTo?: string | null;
 }
 
 /** Posts `user_code` and `xsrf` (RFC 8628 §3.3). */

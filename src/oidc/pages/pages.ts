@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta/core';
 import type Koa from 'koa';
 import { contentSecurityPolicy, type PagePolicy, sourceOf } from './csp.ts';
-import { escapeHtml, formTarget, imageSource, linkTarget } from './html.ts';
+import { escapeHtml, formTarget, imageSource, linkTarget, redirectTarget } from './html.ts';
 import { type Catalogue, htmlOf, LOCALES, type Locale, textOf, type Values } from './locale.ts';
 import type {
   ClientModel,
@@ -181,7 +181,15 @@ export function createPages(options: PagesOptions = {}): Pages {
     signOut: (model) =>
       render('sign-out', model, { forms: 'self', redirectOrigin: model.redirectOrigin }),
     signedOut: (model) =>
-      render('signed-out', { ...model, clientUri: linkTarget(model.clientUri) }, { forms: 'none' }),
+      render(
+        'signed-out',
+        {
+          ...model,
+          clientUri: linkTarget(model.clientUri),
+          continueTo: redirectTarget(model.continueTo),
+        },
+        { forms: 'none', frames: model.frames },
+      ),
     deviceCode: (model) =>
       render(
         'device-code',

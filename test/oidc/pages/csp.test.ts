@@ -54,6 +54,20 @@ describe('the policy of each page, to the letter', () => {
     expect(page.csp).toBe(policy(page.html, `'self' data:`, `'self' https://notes.example`));
   });
 
+  test('a page that tells clients loads theirs in frames, and nothing else', () => {
+    const frames = [
+      'https://notes.example/out?a=1',
+      'https://notes.example/b',
+      'http://127.0.0.1:81/',
+    ];
+    const { csp } = pages.signedOut({ ...signedOut, frames });
+    expect(csp).toContain('; frame-src https://notes.example http://127.0.0.1:81;');
+    expect(pages.signedOut(signedOut).csp).not.toContain('frame-src');
+    for (const frame of ['javascript:alert(1)', 'data:text/html,x']) {
+      expect(() => pages.signedOut({ ...signedOut, frames: [frame] })).toThrow(TypeError);
+    }
+  });
+
   test('pages without a form post nowhere', () => {
     for (const page of [pages.signedOut(signedOut), pages.error(error), pages.home(home)]) {
       expect(page.csp).toBe(policy(page.html, `'self' data:`, `'none'`));

@@ -206,6 +206,14 @@ export function variants(pages: Pages): [string, Page][] {
     ['sign-out, bare', pages.signOut({ ...signOut, clientName: null, redirectOrigin: null })],
     ['signed-out', pages.signedOut(signedOut)],
     ['signed-out, unnamed', pages.signedOut({ ...signedOut, clientName: null })],
+    [
+      'signed-out, telling others',
+      pages.signedOut({
+        ...signedOut,
+        frames: ['https://notes.example/out?iss=a&sid=b'],
+        continueTo: 'https://notes.example/back?state=x&y="',
+      }),
+    ],
     ['signed-out, bare', pages.signedOut({ locale: 'en' })],
     ['device-code', pages.deviceCode({ ...deviceCode, userCode: undefined, error: null })],
     ['device-code, brought along', pages.deviceCode({ ...deviceCode, error: null })],
