@@ -32,6 +32,8 @@ export interface Decider<S, W, F> {
    * whatever its revision.
    */
   readonly blind?: true;
+  /** Wished of when it begins and hardly ever again: its state is not worth remembering. */
+  readonly fleeting?: true;
   readonly initial: S;
   readonly evolve: { readonly [T in keyof F]: (state: S, fact: F[T]) => S };
   readonly decide: { readonly [T in keyof W]: (wish: W[T], state: S) => Decision<F> };

@@ -35,6 +35,7 @@ export interface ClientTokenState {
 /** Streams are named by the digest of the token: `token-<digest>`. */
 export const clientToken: Decider<ClientTokenState, ClientTokenWishes, ClientTokenFacts> = {
   category: 'token',
+  fleeting: true,
   initial: { status: 'none' },
 
   evolve: {

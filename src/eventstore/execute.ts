@@ -22,6 +22,8 @@ export interface Act {
   readonly fresh: boolean;
   /** Appended at any revision; see Decider. */
   readonly blind: boolean;
+  /** Not remembered; see Decider. */
+  readonly fleeting: boolean;
   /** Refuse with `stale_version` unless the entity is at this version (revision + 1). */
   readonly expectedVersion?: number;
   readonly initial: unknown;
@@ -45,6 +47,7 @@ export function act<S, W, F>(
     stream: streamOf(decider, id),
     fresh: options.fresh ?? false,
     blind: decider.blind ?? false,
+    fleeting: decider.fleeting ?? false,
     expectedVersion: options.expectedVersion,
     initial: decider.initial,
     fold: (facts, from) => fold(decider, facts, from as S),
@@ -121,10 +124,7 @@ export function executor(
   }
 
   return async (acts, envelope, wanted = []) => {
-    const owner = randomUUID();
-    const state = wanted.map((change) =>
-      change.op === 'claim' ? { ...change, lookup: owner } : change,
-    );
+    const state = wanted.some(({ op }) => op === 'claim') ? owned(wanted) : wanted;
     let certain = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const plans: { act: Act; known: Known; decided: Decided }[] = [];
@@ -185,7 +185,7 @@ export function executor(
         }
       }
       for (const { act: each, known, decided } of plans) {
-        if (each.blind) continue;
+        if (each.blind || each.fleeting) continue;
         const recorded = refusal === undefined || refusal.act === each ? decided.facts : [];
         memory.set(each.stream, {
           state: each.fold(recorded, known.state),
@@ -197,6 +197,12 @@ export function executor(
     }
     throw new DomainError('conflict', 'too many others are changing the same entity; try again');
   };
+}
+
+/** Claims are this request's own, so that it may repeat them after an unknown outcome. */
+function owned(changes: readonly StateChange[]): StateChange[] {
+  const owner = randomUUID();
+  return changes.map((change) => (change.op === 'claim' ? { ...change, lookup: owner } : change));
 }
 
 /** In JSON: U+0000, or half of a surrogate pair (a whole one is not escaped). */

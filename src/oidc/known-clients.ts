@@ -58,6 +58,7 @@ function assertProof(client: Client, route: string): void {
 }
 
 function readProof(jwt: string): { alg: string | undefined; nonce: unknown } | undefined {
+  if (jwt === '') return undefined;
   try {
     return { alg: decodeProtectedHeader(jwt).alg, nonce: decodeJwt(jwt).nonce };
   } catch {

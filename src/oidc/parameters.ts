@@ -3,16 +3,22 @@ import type Provider from 'oidc-provider';
 /** Puts other values in the place of some parameters of a request to one of the library's routes. */
 export type Rewrite = (route: string, params: Record<string, unknown>) => void;
 
+const PARAMS = Symbol('params');
+
+interface Holder {
+  readonly route: string;
+  [PARAMS]?: Record<string, unknown>;
+}
+
 /** Has the parameters of each request rewritten before the library looks at them. */
 export function rewriteParameters(provider: Provider, rewrites: readonly Rewrite[]): void {
-  const all = new WeakMap<object, Record<string, unknown>>();
   Object.defineProperty(provider.OIDCContext.prototype, 'params', {
-    get(this: object) {
-      return all.get(this);
+    get(this: Holder) {
+      return this[PARAMS];
     },
-    set(this: { route: string }, params: Record<string, unknown>) {
+    set(this: Holder, params: Record<string, unknown>) {
       for (const rewrite of rewrites) rewrite(this.route, params);
-      all.set(this, params);
+      this[PARAMS] = params;
     },
   });
 }

@@ -8,6 +8,7 @@ import { readCatalogue } from '../projections/catalogue.ts';
 import { DetailSeals } from './adapter/authorization-details.ts';
 import { backchannelRequests } from './backchannel.ts';
 import { backchannelPage } from './backchannel-page.ts';
+import { rememberClients } from './client-memory.ts';
 import { type ClientRegistrationContext, clientRegistration } from './client-registration.ts';
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
 import { type ConfigurationContext, configuration, ROUTES } from './configuration.ts';
@@ -51,6 +52,8 @@ export class ProviderHost {
   #provider: Provider | undefined;
   #handle: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   #builtFrom = '';
+  /** The issuer, and the address for mutual TLS. */
+  readonly #origins: Record<string, URL> = {};
   #refreshed: Promise<void> = Promise.resolve();
 
   constructor(private readonly context: ProviderContext) {}
@@ -59,7 +62,8 @@ export class ProviderHost {
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (!this.#handle) throw new Error('the provider has not been built');
     const origin = receive(request, this.context.mutualTls, this.context);
-    pinOrigin(request, origin, this.context.trustProxy);
+    this.#origins[origin] ??= new URL(origin);
+    pinOrigin(request, this.#origins[origin], this.context.trustProxy);
     this.#handle(request, response);
   };
 
@@ -94,6 +98,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.proxy = true;
   provider.maxIpsCount = 1;
   compareSecretsByDigest(provider);
+  rememberClients(provider, context.reads);
   checkKnownClients(provider);
   tellSessionIds(provider);
   makeJwtsByPolicy(provider, context.signingAlgorithms);
@@ -119,8 +124,8 @@ function build(context: ProviderContext & ConfigurationContext) {
 }
 
 /** Links are made from our own addresses, whatever Host or X-Forwarded-* a request carries. */
-function pinOrigin(request: IncomingMessage, origin: string, trustProxy: boolean): void {
-  const { host, protocol } = new URL(origin);
+function pinOrigin(request: IncomingMessage, origin: URL, trustProxy: boolean): void {
+  const { host, protocol } = origin;
   request.headers.host = host;
   request.headers['x-forwarded-host'] = host;
   request.headers['x-forwarded-proto'] = protocol.slice(0, -1);

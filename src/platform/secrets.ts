@@ -1,9 +1,9 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createSecretKey,
+  hash,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -16,7 +16,7 @@ const TAG_BYTES = 16;
 
 /** SHA-256 in lower-case hex: all that is stored of a token, code or session cookie. */
 export function digest(value: string): string {
-  return createHash('sha256').update(value).digest('hex');
+  return hash('sha256', value, 'hex');
 }
 
 /** A new secret value: `bytes` random bytes (default 32, 256 bits) in base64url. */

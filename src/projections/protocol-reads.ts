@@ -10,6 +10,7 @@ import type { CookieKeyRow } from './cookie-keys.ts';
 import type { DeviceAuthorizationRow } from './device-authorizations.ts';
 import type { GrantRow } from './grants.ts';
 import type { InitialAccessTokenRow } from './initial-access-tokens.ts';
+import { remembered } from './remembered.ts';
 import type { ScopeRow, ScopeTextRow } from './scopes.ts';
 import type { SessionClientRow, SessionRow } from './sessions.ts';
 import type { SigningKeyRow } from './signing-keys.ts';
@@ -88,12 +89,17 @@ export class ProtocolReads {
       around(name, byKey<V>(pool, name, key, sql));
     const s = READ_SCHEMA;
 
-    this.client = of(
+    this.client = around(
       'client',
-      'client_id',
-      `select c.*, coalesce((select jsonb_agg(to_jsonb(s)) from ${s}.client_secrets s
-         where s.client_id = c.client_id), '[]') as secrets
-       from ${s}.clients c where c.client_id = any($1)`,
+      storable(
+        remembered<KnownClient>(pool, {
+          name: 'client',
+          revisions: `select client_id as key, revision from ${s}.clients where client_id = any($1)`,
+          rows: `select c.client_id as key, c.*, coalesce((select jsonb_agg(to_jsonb(s))
+              from ${s}.client_secrets s where s.client_id = c.client_id), '[]') as secrets
+            from ${s}.clients c where c.client_id = any($1)`,
+        }),
+      ),
     );
     this.clientTexts = of(
       'client-texts',
@@ -239,6 +245,10 @@ function byKey<V>(
     const found = new Map(rows.map((row) => [row[key] as string, row as V]));
     return keys.map((each) => found.get(each));
   });
-  // Postgres keeps no U+0000, so nothing is found by it; asking would fail everyone in the batch.
-  return async (each) => (each.includes('\0') ? undefined : load(each));
+  return storable(load);
+}
+
+/** Postgres keeps no U+0000, so nothing is found by it; asking would fail everyone in the batch. */
+function storable<V>(read: Read<V | undefined>): Read<V | undefined> {
+  return async (key) => (key.includes('\0') ? undefined : read(key));
 }

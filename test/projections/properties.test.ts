@@ -190,3 +190,16 @@ describe('the read models show what the entity knows', () => {
     );
   });
 });
+
+test('whatever happens to a client changes the revision of its row, by which it is remembered', () => {
+  const histories = steps([['client', 'one']], 30).map(happen);
+  fc.assert(
+    fc.property(histories, (log) => {
+      for (const [nth, { revision }] of log.entries()) {
+        const rows = written([log.slice(0, nth + 1)]);
+        const row = rows.find(([table]) => table === 'clients')?.[2];
+        if (row) expect((row as Row).revision).toBe(revision);
+      }
+    }),
+  );
+});

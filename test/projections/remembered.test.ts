@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import { connectPostgres } from '../../src/platform/postgres.ts';
+import { remembered } from '../../src/projections/remembered.ts';
+import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+
+interface Deed {
+  readonly revision: number;
+  readonly text: string;
+}
+
+let database: TestDatabase;
+let pool: pg.Pool;
+let statements: string[];
+let deed: (key: string) => Promise<Deed | undefined>;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  pool = connectPostgres(database.connection);
+  await pool.query('create table deeds (key text primary key, revision integer, text text)');
+  const query = pool.query.bind(pool) as (config: { name: string }) => Promise<pg.QueryResult>;
+  Object.assign(pool, {
+    query(config: string | { name: string }) {
+      if (typeof config === 'object') statements.push(config.name);
+      return query(config as { name: string });
+    },
+  });
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+beforeEach(async () => {
+  await pool.query("delete from deeds; insert into deeds values ('a', 0, 'first'), ('b', 7, 'b')");
+  statements = [];
+  deed = remembered<Deed>(pool, {
+    name: 'deed',
+    revisions: 'select key, revision from deeds where key = any($1)',
+    rows: 'select * from deeds where key = any($1)',
+  });
+});
+
+test('a row that has not changed is asked for by its revision alone, and is the same object', async () => {
+  const first = await deed('a');
+  expect(first).toMatchObject({ text: 'first' });
+  expect(statements.splice(0)).toEqual(['read-deed-revisions', 'read-deed-rows']);
+  expect(await deed('a')).toBe(first);
+  expect(statements).toEqual(['read-deed-revisions']);
+});
+
+test('a change is seen by the next reading', async () => {
+  await deed('a');
+  await pool.query("update deeds set revision = 1, text = 'second' where key = 'a'");
+  expect(await deed('a')).toMatchObject({ revision: 1, text: 'second' });
+});
+
+test('a row that has gone is not remembered, and one that has come is found', async () => {
+  await deed('a');
+  await pool.query("delete from deeds where key = 'a'");
+  expect(await deed('a')).toBeUndefined();
+  expect(await deed('c')).toBeUndefined();
+  await pool.query("insert into deeds values ('c', 0, 'new')");
+  expect(await deed('c')).toMatchObject({ text: 'new' });
+});
+
+test('what is asked in one moment is one statement of a kind, and each is given its own', async () => {
+  await deed('b');
+  statements = [];
+  const answers = await Promise.all(['a', 'b', 'a', 'c'].map((key) => deed(key)));
+  expect(answers.map((answer) => answer?.text)).toEqual(['first', 'b', 'first', undefined]);
+  expect(statements).toEqual(['read-deed-revisions', 'read-deed-rows']);
+});
