@@ -56,6 +56,7 @@ import {
 } from './projections/apply.ts';
 import { AUDIT_GROUP, AUDIT_SCHEMA, auditSql, runAuditProjector } from './projections/audit-log.ts';
 import { changesCatalogue } from './projections/catalogue.ts';
+import { housekeepingPolicy, keepHousekeeping } from './projections/housekeeping.ts';
 import { protocolReadModels } from './projections/index.ts';
 import { checkpoint, projectionProgress, runProjector } from './projections/projector.ts';
 import { ProtocolReads } from './projections/protocol-reads.ts';
@@ -281,6 +282,17 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       signal: closing.signal,
       failed: (err) => log.error({ err }, 'what ends with something else could not be ended'),
     });
+
+    const housekeeping = housekeepingPolicy(config);
+    keepHousekeeping(
+      { pool, policy: housekeeping },
+      {
+        signal: closing.signal,
+        done: (pruned) => log.info({ pruned }, 'what was over has been taken away'),
+        failed: (err) => log.error({ err }, 'what is over could not be taken away'),
+      },
+    );
+
     const courier = runCourier({
       pool,
       execute,
@@ -321,6 +333,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         reached: (position, timeoutMs = PROJECTION_WAIT_MS) => audited(position, timeoutMs),
       },
       auditReadings: readings,
+      housekeeping,
       log,
       development: process.env.NODE_ENV !== 'production',
     };

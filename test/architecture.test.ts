@@ -23,6 +23,7 @@ const TYPES_FOR_ALL = 'src/domain/ids.ts';
 /** Who writes to a database, and what: the rows of read models have one writer. */
 const WRITERS: Readonly<Record<string, string>> = {
   'src/projections/apply.ts': 'read models',
+  'src/projections/prune.ts': 'the end of rows in read models, and the cut-offs',
   'src/projections/projector.ts': 'the checkpoint of the read models',
   'src/projections/audit-log.ts': 'the audit index',
   'src/eventstore/postgres.sql': 'the log and the technical rows beside it',

@@ -31,6 +31,7 @@ const ADMIN_ENTITIES = [
   'tokens',
   'requests',
   'configuration',
+  'housekeeping',
 ];
 
 const IDENTITY_SCOPES = [

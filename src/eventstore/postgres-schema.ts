@@ -48,7 +48,8 @@ export async function writeState(pool: pg.Pool, changes: readonly StateChange[])
   if (taken) throw new ClaimTaken(taken.model, taken.id);
 }
 
-async function transaction<T>(
+/** Runs `work` in a transaction; what it throws rolls it back. */
+export async function transaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {

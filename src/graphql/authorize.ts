@@ -25,6 +25,7 @@ export type AdminEntity =
   /** What waits for a person to decide: requests by the back channel, device authorizations. */
   | 'requests'
   | 'configuration'
+  | 'housekeeping'
   /** The record of everything that happened. */
   | 'audit'
   /** What only persons concerned should see: where requests came from, and what is sealed in events. */

@@ -7,6 +7,7 @@ import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import { Cursors } from '../projections/cursor.ts';
+import type { HousekeepingPolicy } from '../projections/housekeeping.ts';
 import type { AuditReadings } from './audit/readings.ts';
 import { type Loaders, loadersFor } from './loaders.ts';
 import type { Principal } from './principal.ts';
@@ -30,6 +31,7 @@ export interface Dependencies {
     readonly reached: (position: Position, timeoutMs?: number) => Promise<boolean>;
   };
   readonly auditReadings: Pick<AuditReadings, 'record'>;
+  readonly housekeeping: HousekeepingPolicy;
   readonly log: Logger;
   /** Introspection for everyone who may call at all. */
   readonly development: boolean;

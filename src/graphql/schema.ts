@@ -26,6 +26,7 @@ import { DeviceAuthorizationResolver } from './device-authorization.ts';
 import { GrantResolver } from './grant.ts';
 import { GrantMutations, GrantPayloadResolver } from './grant-mutations.ts';
 import { HistoryEntryResolver } from './history.ts';
+import { HousekeepingResolver } from './housekeeping.ts';
 import { InitialAccessTokenResolver } from './initial-access-token.ts';
 import {
   InitialAccessTokenMutations,
@@ -108,6 +109,7 @@ const resolvers = [
   InitialAccessTokenMutations,
   ConfigurationResolver,
   RestoreMutations,
+  HousekeepingResolver,
 ] as const;
 
 /** Inputs of which exactly one field is given. */

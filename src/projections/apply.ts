@@ -7,6 +7,7 @@ import {
   project,
   type RowChange,
 } from './projection.ts';
+import { pruningSql } from './prune.ts';
 
 /** The schema of the read models that are in use. */
 export const READ_SCHEMA = 'read_1';
@@ -24,6 +25,7 @@ export function readModelSql(schema: string, projections: readonly AnyProjection
     `create schema if not exists ${schema};`,
     `create table if not exists ${schema}.checkpoint (
        single boolean primary key default true check (single), position text not null);`,
+    pruningSql(schema),
     `create or replace function ${schema}.announce() returns trigger
      language plpgsql as $$ begin perform pg_notify('${ANNOUNCEMENTS}', tg_table_name); return null; end $$;`,
     ...projections.map((projection) => tableSql(schema, projection)),

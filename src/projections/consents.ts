@@ -28,7 +28,12 @@ export const consents: Projection<ConsentRow, 'consent_id', ConsentFacts> = {
     granted_at: 'timestamptz not null',
     withdrawn_at: 'timestamptz',
   },
-  indexes: ['(sub)', '(client_id)', '(granted_at, consent_id)'],
+  indexes: [
+    '(sub)',
+    '(client_id)',
+    '(granted_at, consent_id)',
+    '(withdrawn_at) where withdrawn_at is not null',
+  ],
   on: {
     ConsentGranted: given,
     ConsentRenewed: given,

@@ -11,6 +11,7 @@ import {
   PROJECTOR_LOCK,
   saveCheckpoint,
 } from './projector.ts';
+import { type Cutoffs, PRUNING_LOCK, prune, readPruning, savePruning } from './prune.ts';
 
 /** Where the new read models grow while the old ones are in use. */
 const NEXT = 'read_next';
@@ -64,6 +65,7 @@ export async function rebuild(options: {
     await client.query(`drop schema if exists ${NEXT} cascade`);
     await client.query(readModelSql(NEXT, projections));
     await catchUp(client, NEXT);
+    await pruneAll(client, NEXT, await readPruning(client, READ_SCHEMA));
   } finally {
     client.release(true);
   }
@@ -73,10 +75,15 @@ export async function rebuild(options: {
     locked.resolve();
     // Comparing takes as long as it takes.
     await last.query('set local statement_timeout = 0');
+    await last.query('select pg_advisory_xact_lock($1)', [PRUNING_LOCK]);
     await last.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
     if (options.projected) await catchUp(last, READ_SCHEMA);
     const until = options.projected ? await checkpoint(last, READ_SCHEMA) : undefined;
     await catchUp(last, NEXT, until);
+    // What was over at the last pruning is over in both, whenever each of them saw it.
+    const pruning = await readPruning(last, READ_SCHEMA);
+    await savePruning(last, NEXT, pruning);
+    for (const schema of [READ_SCHEMA, NEXT]) await pruneAll(last, schema, pruning);
     const differences = await compare(last, projections);
     await last.query(`drop schema ${READ_SCHEMA} cascade`);
     await last.query(`alter schema ${NEXT} rename to ${READ_SCHEMA}`);
@@ -86,6 +93,19 @@ export async function rebuild(options: {
   });
   await askingToYield(pool, () => Promise.race([change, locked.promise]));
   return change;
+}
+
+/** Rows looked at by one statement, when nobody waits for them. */
+const PRUNED_AT_ONCE = 10_000;
+
+async function pruneAll(client: pg.ClientBase, schema: string, cutoffs: Cutoffs): Promise<void> {
+  await prune(schema, cutoffs, {
+    size: PRUNED_AT_ONCE,
+    batch: async (work) => {
+      await work(client);
+      return true;
+    },
+  });
 }
 
 /** Counts, table by table, the rows that are in one of the two and not in the other. */

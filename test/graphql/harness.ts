@@ -127,6 +127,15 @@ export async function openHarness(
     signingAlgorithms,
     issuer: 'https://id.example',
     waitFor: options.waitFor ?? (async () => undefined),
+    housekeeping: {
+      enabled: true,
+      period: 3600,
+      tokens: true,
+      authorizations: true,
+      minimumTokenLifespan: 600,
+      minimumAuthorizationLifespan: 600,
+      unusedClients: 90 * 86_400,
+    },
     audit: {
       async head() {
         const { rows } = await pool.query('select max(position) as head from log.events');
