@@ -32,6 +32,7 @@ import { userCodeLimits } from './oidc/user-code-limits.ts';
 import type { CertificateProxy } from './platform/client-certificates.ts';
 import type { Config } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { health } from './platform/health.ts';
 import {
   accessLog,
   answerErrors,
@@ -316,7 +317,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const admin = new Koa();
     admin.on('error', (err) => log.warn({ err }, 'an answer could not be sent'));
     for (const middleware of outer) admin.use(middleware);
-    admin.use(health(engine));
+    admin.use(health(pool));
     const dependencies: Dependencies = {
       pool,
       store,
@@ -381,20 +382,4 @@ async function finishErasures(pool: pg.Pool, subjectKeys: SubjectKeys): Promise<
      where erased_at is not null and k.key <> ''`,
   );
   for (const { sub } of rows) await subjectKeys.destroy(sub);
-}
-
-/** Liveness, and readiness: whether the log and the read models can be reached. */
-function health({ pool }: Engine): Koa.Middleware {
-  return async (ctx, next) => {
-    if (ctx.path === '/health/live') ctx.body = { status: 'live' };
-    else if (ctx.path === '/health/ready') {
-      try {
-        await pool.query('select 1');
-        ctx.body = { status: 'ready' };
-      } catch {
-        ctx.status = 503;
-        ctx.body = { status: 'not ready', reasons: ['Postgres does not answer'] };
-      }
-    } else await next();
-  };
 }
