@@ -6,6 +6,7 @@ import type { EventStore } from '../eventstore/event-store.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
 import { DetailSeals } from './adapter/authorization-details.ts';
+import { applicationsPage } from './applications-page.ts';
 import { backchannelRequests } from './backchannel.ts';
 import { backchannelPage } from './backchannel-page.ts';
 import { rememberClients } from './client-memory.ts';
@@ -120,6 +121,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.use(home(context));
   provider.use(interactions({ ...context, provider }));
   provider.use(backchannelPage({ ...context, provider }));
+  provider.use(applicationsPage({ ...context, provider }));
   return provider;
 }
 

@@ -169,6 +169,16 @@ export class ProtocolReads {
     return this.#entry(`${model} ${id}`);
   }
 
+  /** What a person allows, the application allowed last before the others. */
+  async consentsOf(sub: string): Promise<ConsentRow[]> {
+    const { rows } = await this.pool.query<ConsentRow>(
+      `select * from ${READ_SCHEMA}.consents where sub = $1 and withdrawn_at is null
+       order by granted_at desc`,
+      [sub],
+    );
+    return rows;
+  }
+
   async scopes(): Promise<KnownScope[]> {
     const { rows } = await this.pool.query<KnownScope>(
       `select s.*, coalesce((select jsonb_agg(to_jsonb(t)) from ${READ_SCHEMA}.scope_texts t

@@ -188,6 +188,33 @@ describe.each(ENGINES)('what ends, on %s,', (engine) => {
     expect((await app.signIn(browser, person)).pages).toEqual(['consent']);
   });
 
+  test('with a consent that a person takes back on their page, and only they', async () => {
+    const browser = newBrowser(server);
+    const before = await app.signIn(browser, person);
+    const address = `${server.issuer}/account/applications`;
+    expect((await newBrowser(server).open(address)).name).toBe('sign-in');
+    const page = await browser.open(address);
+    expect([page.name, page.text.includes('Test application')]).toEqual(['applications', true]);
+
+    const stranger = newBrowser(server);
+    const theirs = await app.signIn(stranger, await server.admin.person());
+    await stranger.open(address);
+    expect((await stranger.press(page, `withdraw=${clientId()}`)).status).toBe(403);
+    expect(await good(before)).toEqual(ALIVE);
+
+    const after = await browser.press(page, `withdraw=${clientId()}`);
+    expect([after.name, after.text.includes('Test application')]).toEqual(['applications', false]);
+    expect(await good({ ...before })).toMatchObject({ introspection: false, userinfo: false });
+    expect(await good(theirs)).toEqual(ALIVE);
+    expect((await app.signIn(browser, person)).pages).toEqual(['consent']);
+    const [, withdrawn] = await server.admin.store.read(`consent-${person.sub}.${clientId()}`);
+    expect(withdrawn).toMatchObject({
+      type: 'ConsentWithdrawn',
+      data: { by: 'user' },
+      metadata: { actor: { type: 'user', id: person.sub } },
+    });
+  });
+
   test('while a client is disabled: everything, until it is enabled again', async () => {
     const { app: shop } = await application();
     const mine = await shop.signIn(newBrowser(server), person);

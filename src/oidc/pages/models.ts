@@ -170,6 +170,24 @@ export interface RequestsModel extends PageModel {
   readonly outcome: 'approved' | 'denied' | 'gone' | null;
 }
 
+/** What a person allows one application. */
+export interface AllowedApplication {
+  readonly clientId: string;
+  readonly clientName: string;
+  /** A date, in the page's language. */
+  readonly since: string;
+  readonly scopes: readonly Pick<ConsentScope, 'displayName' | 'description'>[];
+}
+
+/** Posts `csrf`, and `withdraw` = the client_id of the application that shall have no access any more. */
+export interface ApplicationsModel extends PageModel {
+  readonly action: string;
+  readonly csrf: string;
+  /** The signed-in person, as they know themselves. */
+  readonly account: string;
+  readonly applications: readonly AllowedApplication[];
+}
+
 export interface ErrorModel extends PageModel {
   /** HTTP status. */
   readonly status: number;

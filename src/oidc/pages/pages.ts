@@ -7,6 +7,7 @@ import { contentSecurityPolicy, type PagePolicy, sourceOf } from './csp.ts';
 import { escapeHtml, formTarget, imageSource, linkTarget, redirectTarget } from './html.ts';
 import { type Catalogue, htmlOf, LOCALES, type Locale, textOf, type Values } from './locale.ts';
 import type {
+  ApplicationsModel,
   ClientModel,
   ConsentModel,
   DeviceCodeModel,
@@ -57,6 +58,7 @@ export interface Pages {
   deviceConfirm(model: DeviceConfirmModel): Page;
   deviceDone(model: DeviceDoneModel): Page;
   requests(model: RequestsModel): Page;
+  applications(model: ApplicationsModel): Page;
   /** Has the model's status. */
   error(model: ErrorModel): Page;
   home(model: HomeModel): Page;
@@ -84,6 +86,7 @@ const TEMPLATES = [
   'device-confirm',
   'device-done',
   'requests',
+  'applications',
   'error',
   'home',
 ] as const;
@@ -208,6 +211,8 @@ export function createPages(options: PagesOptions = {}): Pages {
     deviceDone: (model) => render('device-done', model, { forms: 'none' }),
     requests: (model) =>
       render('requests', { ...model, action: formTarget(model.action) }, { forms: 'self' }),
+    applications: (model) =>
+      render('applications', { ...model, action: formTarget(model.action) }, { forms: 'self' }),
     error(model) {
       const known = `error.code.${model.error}`;
       const explanation = Object.hasOwn(catalogues[model.locale], known)

@@ -1,4 +1,5 @@
 import type {
+  ApplicationsModel,
   ConsentModel,
   DeviceCodeModel,
   DeviceConfirmModel,
@@ -123,6 +124,21 @@ export const deviceDone: DeviceDoneModel = {
   clientName: 'Harbour Notes',
 };
 
+export const applications: ApplicationsModel = {
+  locale: 'en',
+  action: '/account/applications',
+  csrf: 'csrf-value',
+  account: 'ada@example.com',
+  applications: [
+    {
+      clientId: 'notes',
+      clientName: 'Harbour Notes',
+      since: 'November 21, 2026',
+      scopes: [{ displayName: 'Your e-mail address', description: 'Where to write to you' }],
+    },
+  ],
+};
+
 export const requests: RequestsModel = {
   locale: 'en',
   action: '/requests',
@@ -172,6 +188,7 @@ export const models = {
   deviceConfirm,
   deviceDone,
   requests,
+  applications,
   error,
   home,
 };
@@ -223,6 +240,8 @@ export function variants(pages: Pages): [string, Page][] {
     ['device-done', pages.deviceDone(deviceDone)],
     ['device-done, unnamed', pages.deviceDone({ ...deviceDone, clientName: null })],
     ['device-done, refused', pages.deviceDone({ ...deviceDone, approved: false })],
+    ['applications', pages.applications(applications)],
+    ['applications, none', pages.applications({ ...applications, applications: [] })],
     ['requests', pages.requests(requests)],
     [
       'requests, bare',
