@@ -94,16 +94,16 @@ export function loadersFor(
     ),
   );
 
-  /** @param streamOf the stream that writes the rows with this key */
+  /** @param streamsOf the streams that write the rows with these keys */
   function all<Row extends object>(
     projection: AnyProjection,
     column: keyof Row & string,
-    streamOf: (key: string) => string,
+    streamsOf: (keys: readonly string[]) => readonly string[] | Promise<readonly string[]>,
   ) {
     return new DataLoader<string, Revised<Row>[]>(
       async (keys) => {
         const rows = moment
-          ? await past<Row>(projection, keys.map(streamOf), moment)
+          ? await past<Row>(projection, await streamsOf(keys), moment)
           : await readBy<Revised<Row>>(pool, projection, column, keys);
         const byKey = new Map(keys.map((key): [string, Revised<Row>[]] => [key, []]));
         for (const row of rows) byKey.get(String(row[column]))?.push(row);
@@ -137,7 +137,16 @@ export function loadersFor(
     );
   }
 
-  const of = (decider: { readonly category: string }) => (id: string) => streamOf(decider, id);
+  const of = (decider: { readonly category: string }) => (keys: readonly string[]) =>
+    keys.map((key) => streamOf(decider, key));
+
+  /** A token is told of by its grant, where it has one; under which it is does not change. */
+  async function ofTokens(digests: readonly string[]): Promise<string[]> {
+    const rows = await readBy<TokenRow>(pool, tokens, 'digest', digests);
+    const under = rows.flatMap(({ grant_id }) => (grant_id ? [streamOf(grant, grant_id)] : []));
+    return [...new Set([...under, ...of(clientToken)(digests)])];
+  }
+
   return {
     clients: one<ClientRow>(clients, 'client_id', of(client)),
     clientSecrets: all<ClientSecretRow>(clientSecrets, 'client_id', of(client)),
@@ -158,7 +167,7 @@ export function loadersFor(
     notices: one<NoticeRow>(notices, 'notice_id', of(notice)),
     sessions: one<SessionRow>(sessions, 'uid', of(session)),
     sessionClients: all<SessionClientRow>(sessionClients, 'uid', of(session)),
-    tokens: one<TokenRow>(tokens, 'digest', of(clientToken)),
+    tokens: one<TokenRow>(tokens, 'digest', ofTokens),
     pages: new Map(),
     initialAccessTokens: one<InitialAccessTokenRow>(
       initialAccessTokens,

@@ -12,12 +12,15 @@ import { type Fence, fences, ROOT, read } from './markdown.ts';
 // As a new user would: `npm start` on an empty folder, with the PostgreSQL that comes along.
 jest.setTimeout(120_000);
 
-const blocks = fences(read('README.md'));
-const examples = blocks.filter(({ mark }) => mark === 'example');
+/** In the order in which they are run; each begins anew. */
+const pages = [
+  { path: 'README.md', examples: 6, compared: 4 },
+  { path: 'docs/audit.md', examples: 10, compared: 8 },
+];
 /** In place of what is another value each time. */
 const ANYTHING = '…';
 
-describe('the examples of README.md', () => {
+describe('the examples', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'muniment-readme-'));
   let server: Awaited<ReturnType<typeof npmStart>>;
   let port: number;
@@ -33,33 +36,39 @@ describe('the examples of README.md', () => {
   });
 
   test('begin with the two commands', () => {
+    const blocks = fences(read('README.md'));
     expect(blocks[0]?.text).toBe('npm ci && npm start\n');
     expect(blocks[1]?.text).toBe('npm run demo\n');
-    expect(examples).toHaveLength(6);
   });
 
-  test('answer as printed, with the secret that the first start printed', async () => {
-    const secret = /Client secret +(mun_\S+)/.exec(server.output())?.[1];
-    const script = examples.map(({ text }) => `${text}printf '\\0'\n`).join('');
-    const { stdout } = await promisify(execFile)(
-      'bash',
-      ['-euo', 'pipefail', '-c', toPorts(script)],
-      { env: { PATH: process.env.PATH, ADMIN_CLIENT_SECRET: secret } },
-    );
-    const answers = stdout.split('\0');
-    expect(answers).toHaveLength(examples.length + 1);
-    let compared = 0;
-    examples.forEach((example, nth) => {
-      const printed = answerOf(example);
-      if (!printed) return;
-      expect(JSON.parse(answers[nth] ?? '')).toMatchObject(wanted(toPorts(printed)));
-      compared++;
-    });
-    expect(compared).toBe(4);
-  });
+  test.each(pages)(
+    'of $path answer as printed, with the secret that the first start printed',
+    async (page) => {
+      const blocks = fences(read(page.path));
+      const examples = blocks.filter(({ mark }) => mark === 'example');
+      expect(examples).toHaveLength(page.examples);
+      const secret = /Client secret +(mun_\S+)/.exec(server.output())?.[1];
+      const script = examples.map(({ text }) => `${text}printf '\\0'\n`).join('');
+      const { stdout } = await promisify(execFile)(
+        'bash',
+        ['-euo', 'pipefail', '-c', toPorts(script)],
+        { env: { PATH: process.env.PATH, ADMIN_CLIENT_SECRET: secret } },
+      );
+      const answers = stdout.split('\0');
+      expect(answers).toHaveLength(examples.length + 1);
+      let compared = 0;
+      examples.forEach((example, nth) => {
+        const printed = answerOf(blocks, example);
+        if (!printed) return;
+        expect(JSON.parse(answers[nth] ?? '')).toMatchObject(wanted(toPorts(printed)));
+        compared++;
+      });
+      expect(compared).toBe(page.compared);
+    },
+  );
 
   /** The block right after an example, where it shows the answer. */
-  function answerOf(example: Fence): string | undefined {
+  function answerOf(blocks: readonly Fence[], example: Fence): string | undefined {
     const next = blocks[blocks.indexOf(example) + 1];
     return next?.language === 'json' ? next.text : undefined;
   }

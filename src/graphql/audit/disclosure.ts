@@ -1,15 +1,27 @@
 import type { RecordedEvent } from '../../eventstore/event-store.ts';
-import { type AuditKeys, openSource } from '../../projections/audit-log.ts';
+import { type AuditKeys, entityOf, openSource } from '../../projections/audit-log.ts';
 import { SEALED } from '../time-travel/telling.ts';
 
 /** Fields of facts that hold what is sealed, or the digest of what could be guessed. */
-const HIDDEN = new Set(['personal', 'verifier', 'privateJwk', 'usernameDigest']);
-/** Likewise, where the name alone does not tell: digests of tokens are what tokens are known by. */
-const HIDDEN_IN: Readonly<Record<string, readonly string[]>> = { ClientSecretAdded: ['digest'] };
+const HIDDEN = new Set([
+  'personal',
+  'verifier',
+  'privateJwk',
+  'secret',
+  'bindingMessage',
+  'rar',
+  'usernameDigest',
+]);
+/** Likewise, by category, where the name alone does not tell: digests of tokens are what tokens are known by. */
+const HIDDEN_IN: Readonly<Record<string, readonly string[]>> = {
+  client: ['digest'],
+  iat: ['digest'],
+};
 
 /** What an event says, as far as it can be shown to everyone who may read it. */
-export function disclosed({ type, data }: Pick<RecordedEvent, 'type' | 'data'>): object {
-  return without(data, new Set([...HIDDEN, ...(HIDDEN_IN[type] ?? [])])) as object;
+export function disclosed({ stream, data }: Pick<RecordedEvent, 'stream' | 'data'>): object {
+  const more = HIDDEN_IN[entityOf(stream).category] ?? [];
+  return without(data, new Set([...HIDDEN, ...more])) as object;
 }
 
 function without(value: unknown, hidden: ReadonlySet<string>): unknown {
