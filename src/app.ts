@@ -2,7 +2,7 @@ import http from 'node:http';
 import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { type FirstRun, seed } from './commands/seed.ts';
+import { type FirstRun, seed } from './commands/seed/seed.ts';
 import { openPolicy } from './domain/registration-policy.ts';
 import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
 import { eventStoreDb } from './eventstore/eventstoredb.ts';
@@ -67,8 +67,6 @@ const SEED_LOCK = 746_630;
 const POOL_SIZE = 16;
 /** Milliseconds a request waits for its own events to be projected, on EventStoreDB. */
 const PROJECTION_WAIT_MS = 5_000;
-/** Redirect URI of the demo client: examples/web-app. */
-const DEMO_REDIRECT_URI = 'http://localhost:8080/callback';
 
 /** The log with its read models, on whichever engine is configured. */
 export interface Engine {
@@ -219,10 +217,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     };
     await rotateKeys();
     const firstRun = await exclusively(pool, SEED_LOCK, async () => {
-      return seed(
-        { execute, store, secrets, subjectKeys, signingAlgorithms },
-        { ...config, demoRedirectUri: config.demo ? DEMO_REDIRECT_URI : null },
-      );
+      return seed({ execute, store, secrets, subjectKeys, signingAlgorithms }, config);
     });
 
     const call = outbound(config);

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { openEngine } from '../app.ts';
 import type { CommandContext } from '../commands/command.ts';
+import { systemEnvelope } from '../commands/command.ts';
 import { exportConfiguration } from '../commands/configuration/export.ts';
 import {
   applyConfiguration,
   type EntityChange,
   planConfiguration,
 } from '../commands/configuration/plan.ts';
-import { systemEnvelope } from '../commands/seed.ts';
 import { executor } from '../eventstore/execute.ts';
 import { logoutConsequences } from '../oidc/notices/backchannel-logout.ts';
 import { loadConfig } from '../platform/config.ts';

@@ -1,5 +1,5 @@
 import { startServer } from '../app.ts';
-import type { FirstRun } from '../commands/seed.ts';
+import type { FirstRun } from '../commands/seed/seed.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
 

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { DomainError } from '../domain/errors.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Envelope, EventStore, Position, StateChange } from '../eventstore/event-store.ts';
 import type { Act, Execute } from '../eventstore/execute.ts';
+import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 
@@ -71,3 +73,18 @@ export const expectedVersion = z
   .min(0)
   .nullish()
   .transform((version) => version ?? undefined);
+
+/** The envelope of what the server does of its own accord. */
+export function systemEnvelope(): Envelope {
+  const requestId = randomUUID();
+  return {
+    at: new Date().toISOString(),
+    actor: { type: 'system', id: 'muniment' },
+    authentication: 'none',
+    source: null,
+    requestId,
+    $correlationId: requestId,
+    $causationId: requestId,
+    schema: SCHEMA_VERSION,
+  };
+}

@@ -12,9 +12,6 @@ import { randomToken, type Secrets } from '../platform/secrets.ts';
 import { type Command, type CommandContext, carryOut, expectedVersion, parse } from './command.ts';
 import { line, list, name, optional, orNull, prose, reason, webUri } from './fields.ts';
 
-/** The role that may use the Admin API. */
-export const ADMINISTRATOR = 'administrator';
-
 const username = name(128);
 /** Length and strength are for passwordProblem to judge; this only keeps out what cannot be hashed. */
 const password = z.string().max(1_024, 'must not be longer than 1024 characters');

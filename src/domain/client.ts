@@ -218,9 +218,8 @@ export const client: Decider<ClientState, ClientWishes, ClientFacts> = {
     ChangeClientProperties: (wish, state) => change('ClientPropertiesChanged', wish, state),
     AddClientSecret(secret, state) {
       const { clientType } = present(state);
-      const known = state.secrets.find((each) => each.secretId === secret.secretId);
-      if (known?.digest === secret.digest) return [];
-      if (known) {
+      if (state.secrets.some((each) => each.digest === secret.digest)) return [];
+      if (state.secrets.some((each) => each.secretId === secret.secretId)) {
         throw new DomainError('already_exists', 'a secret with this id exists already', {
           field: 'secretId',
         });

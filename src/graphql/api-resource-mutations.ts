@@ -16,7 +16,7 @@ import {
 } from '../commands/api-resource-encryption.ts';
 import * as commands from '../commands/api-resources.ts';
 import type { Command } from '../commands/command.ts';
-import { ADMIN_RESOURCE } from '../commands/seed.ts';
+import { ADMIN_RESOURCE } from '../commands/seed/seed.ts';
 import type { TokenFormat as Format } from '../domain/client.ts';
 import { ENCRYPTION_METHODS, type EncryptionMethod } from '../domain/encryption.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';

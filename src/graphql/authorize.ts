@@ -9,36 +9,13 @@ import {
   isObjectType,
 } from 'graphql';
 import { Extensions } from 'type-graphql';
+import { type Access, type AdminEntity, adminScope, EVERYTHING } from '../commands/admin-rights.ts';
 import type { GraphContext } from './context.ts';
 
-export type AdminEntity =
-  | 'clients'
-  | 'scopes'
-  | 'resources'
-  | 'users'
-  | 'keys'
-  | 'issuers'
-  | 'consents'
-  | 'grants'
-  | 'sessions'
-  | 'tokens'
-  /** What waits for a person to decide: requests by the back channel, device authorizations. */
-  | 'requests'
-  | 'configuration'
-  | 'housekeeping'
-  /** The record of everything that happened. */
-  | 'audit'
-  /** What only persons concerned should see: where requests came from, and what is sealed in events. */
-  | 'personal';
+export { type AdminEntity, adminScope, EVERYTHING };
 
-/** The scope that allows everything: for operators who set the server up, and in an emergency. */
-export const EVERYTHING = 'admin:*';
 /** Allows introspection where it is otherwise off. */
 export const READ_SCHEMA_SCOPE = 'admin:schema:read';
-
-export function adminScope(entity: AdminEntity, access: 'read' | 'write'): string {
-  return `admin:${entity}:${access}`;
-}
 
 /** Whether scopes held allow what requires this one. */
 export function permits(held: readonly string[], required: string): boolean {
@@ -64,7 +41,7 @@ export function scopesHandedOut(scopes: readonly string[]): string[] {
 }
 
 /** Declares the scope a field requires. `guard` enforces it. */
-export function Requires(entity: AdminEntity, access: 'read' | 'write') {
+export function Requires(entity: AdminEntity, access: Access) {
   return Extensions({ requiredScopes: [adminScope(entity, access)] });
 }
 

@@ -1,5 +1,5 @@
-import { ADMIN_RESOURCE } from '../commands/seed.ts';
-import { ADMINISTRATOR } from '../commands/users.ts';
+import { scopesOfRoles, withinRoles } from '../commands/admin-rights.ts';
+import { ADMIN_RESOURCE } from '../commands/seed/seed.ts';
 import type { Instant } from '../domain/ids.ts';
 import type { Envelope } from '../eventstore/event-store.ts';
 import type { AdminTokenRow } from '../projections/admin-token.ts';
@@ -45,8 +45,9 @@ export function principalOf(token: AdminTokenRow | undefined, now: Instant): Pri
     return { actor: { type: 'client', id: token.client_id }, scopes: token.scopes };
   }
   if (!token.user_known || token.user_disabled_at) return invalid('the user is disabled');
-  if (!token.roles?.includes(ADMINISTRATOR)) return invalid('the user is not an administrator');
-  return { actor: { type: 'operator', id: token.sub }, scopes: token.scopes };
+  const roles = token.roles ?? [];
+  if (scopesOfRoles(roles).length === 0) return invalid('the user is no operator');
+  return { actor: { type: 'operator', id: token.sub }, scopes: withinRoles(token.scopes, roles) };
 }
 
 /** The WWW-Authenticate header of a refusal (RFC 6750 §3). */

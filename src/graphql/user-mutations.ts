@@ -9,9 +9,10 @@ import {
   Resolver,
   Root,
 } from 'type-graphql';
+import { scopesOfRoles } from '../commands/admin-rights.ts';
 import type { Command } from '../commands/command.ts';
 import * as commands from '../commands/users.ts';
-import { demand, EVERYTHING, Requires } from './authorize.ts';
+import { demand, Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
 import { User } from './user.ts';
@@ -111,7 +112,7 @@ interface AboutUser extends IdempotentInput {
   readonly roles?: readonly string[] | null;
 }
 
-/** Whoever sets an administrator's password can act as one: that is for those who may do everything. */
+/** Whoever sets an operator's password can act as them: so they must hold all that the roles allow. */
 async function change<Input extends AboutUser>(
   context: GraphContext,
   mutation: string,
@@ -121,7 +122,7 @@ async function change<Input extends AboutUser>(
 ): Promise<UserPayload> {
   const present = input.sub ? await context.loaders.users.load(input.sub) : null;
   const roles = [...(present?.roles ?? []), ...(input.roles ?? [])];
-  if (roles.includes(commands.ADMINISTRATOR)) demand(context.principal.scopes, [EVERYTHING]);
+  demand(context.principal.scopes, scopesOfRoles(roles));
   return perform(context, { mutation, input, command, about: { sub: input.sub }, again });
 }
 

@@ -1,10 +1,10 @@
+import { systemEnvelope } from '../commands/command.ts';
 import {
   activateCookieKey,
   COOKIE_KEY,
   endCookieKey,
   generateCookieKey,
 } from '../commands/cookie-keys.ts';
-import { systemEnvelope } from '../commands/seed.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { CookieKeyRow } from '../projections/cookie-keys.ts';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { systemEnvelope } from '../commands/seed.ts';
+import { systemEnvelope } from '../commands/command.ts';
 import {
   activateSigningKey,
   endSigningKey,

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { errors } from 'oidc-provider';
-import { ADMIN_RESOURCE } from '../commands/seed.ts';
+import { ADMIN_RESOURCE } from '../commands/seed/seed.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { KnownScope } from '../projections/protocol-reads.ts';
 import { scopeList } from './adapter/model-adapter.ts';

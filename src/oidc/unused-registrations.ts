@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import { systemEnvelope } from '../commands/command.ts';
 import { removeSelf } from '../commands/registrations.ts';
-import { systemEnvelope } from '../commands/seed.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';

@@ -7,7 +7,7 @@ import {
   registerClient,
 } from '../../src/commands/clients.ts';
 import type { CommandContext } from '../../src/commands/command.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import type { Act } from '../../src/eventstore/execute.ts';
 import { digest, Secrets } from '../../src/platform/secrets.ts';
 

@@ -8,7 +8,7 @@ import {
 } from '../../src/commands/api-resources.ts';
 import type { ClientRegistrationInput } from '../../src/commands/clients.ts';
 import { defineScope } from '../../src/commands/scopes.ts';
-import { ADMIN_RESOURCE } from '../../src/commands/seed.ts';
+import { ADMIN_RESOURCE } from '../../src/commands/seed/seed.ts';
 import type { Person } from '../support/admin.ts';
 import { ClientApp, goThrough, newBrowser, post } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { client as clientDecider } from '../../src/domain/client.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { type Person, REDIRECT_URI, type RegisteredClient } from '../support/admin.ts';

@@ -8,7 +8,7 @@ import {
   jwtVerify,
 } from 'jose';
 import * as oidc from 'openid-client';
-import { ADMIN_CLIENT, ADMIN_RESOURCE } from '../../src/commands/seed.ts';
+import { ADMIN_CLIENT, ADMIN_RESOURCE } from '../../src/commands/seed/seed.ts';
 import { generateSigningKey } from '../../src/commands/signing-keys.ts';
 import { ClientApp } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as oidc from 'openid-client';
 import type { ClientRegistrationInput } from '../../src/commands/clients.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { grant } from '../../src/domain/grant.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { READ_SCHEMA } from '../../src/projections/apply.ts';

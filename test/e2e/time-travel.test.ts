@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import type { ClientState } from '../../src/domain/client.ts';
 import { fold, streamOf } from '../../src/domain/decider.ts';
 import { DomainError } from '../../src/domain/errors.ts';

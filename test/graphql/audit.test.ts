@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { disableClient } from '../../src/commands/clients.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { signIns } from '../../src/domain/sign-ins.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { AuditReadings } from '../../src/graphql/audit/readings.ts';

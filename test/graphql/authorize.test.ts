@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { disableClient, registerClient, removeClient } from '../../src/commands/clients.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { disableUser, registerUser } from '../../src/commands/users.ts';
 import { grant } from '../../src/domain/grant.ts';
 import { session } from '../../src/domain/session.ts';
@@ -105,9 +105,9 @@ describe('before GraphQL runs, with a challenge, are refused', () => {
       },
       'client is disabled',
     ],
-    'a token for a person who is no administrator': [
-      async () => askWith(await api.tokenFor(await person(['auditor']))),
-      'not an administrator',
+    'a token for a person who is no operator': [
+      async () => askWith(await api.tokenFor(await person(['accountant']))),
+      'is no operator',
     ],
     'a token for a person nobody knows': [
       async () => askWith(await api.tokenFor('usr_nobody')),
@@ -242,9 +242,14 @@ describe('nobody hands out more of this API than they have', () => {
       'admin:*',
     ],
     [
-      'the role of an administrator',
-      'mutation { userRegister(input: { username: "climber", roles: ["administrator"] }) { sub } }',
+      'the role of an owner',
+      'mutation { userRegister(input: { username: "climber", roles: ["owner"] }) { sub } }',
       'admin:*',
+    ],
+    [
+      'a role that allows what one may not',
+      'mutation { userRegister(input: { username: "climber", roles: ["administrator"] }) { sub } }',
+      'admin:keys:write',
     ],
     [
       'a scope of this API',
@@ -278,8 +283,8 @@ describe('nobody hands out more of this API than they have', () => {
     expect(errors?.[0]?.message).toContain(scope);
   });
 
-  test('an administrator’s password', async () => {
-    const sub = await person(['administrator']);
+  test('an owner’s password', async () => {
+    const sub = await person(['owner']);
     const mutation = `mutation ($sub: String!) {
       userPasswordSet(input: { sub: $sub, password: "correct horse battery" }) { sub } }`;
     const { errors } = await api.call(mutation, { sub }, WRITERS);

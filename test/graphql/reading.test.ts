@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { defineApiResource } from '../../src/commands/api-resources.ts';
 import { disableClient, registerClient } from '../../src/commands/clients.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { defineScope, localizeScope } from '../../src/commands/scopes.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
 import { disableUser, eraseUser, registerUser } from '../../src/commands/users.ts';
 import { Cursors } from '../../src/projections/cursor.ts';
 import { type Data, type Harness, openHarness } from './harness.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { registerClient } from '../../src/commands/clients.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { grantConsent } from '../../src/commands/consents.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
 import { registerUser } from '../../src/commands/users.ts';
 import { grant } from '../../src/domain/grant.ts';
 import { notice } from '../../src/domain/notice.ts';

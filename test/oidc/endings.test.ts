@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { grant } from '../../src/domain/grant.ts';
 import { session } from '../../src/domain/session.ts';
 import { user } from '../../src/domain/user.ts';

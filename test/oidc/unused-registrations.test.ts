@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { registerClient } from '../../src/commands/clients.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { registerSelf } from '../../src/commands/registrations.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
 import { grant } from '../../src/domain/grant.ts';
 import { openPolicy } from '../../src/domain/registration-policy.ts';
 import { clientToken } from '../../src/domain/token.ts';

@@ -1,4 +1,4 @@
-import { ADMIN_CLIENT } from '../../src/commands/seed.ts';
+import { ADMIN_CLIENT } from '../../src/commands/seed/seed.ts';
 import { post } from './client-app.ts';
 import type { TestServer } from './server.ts';
 

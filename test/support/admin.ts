@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { type ClientRegistrationInput, registerClient } from '../../src/commands/clients.ts';
 import type { Command, CommandContext } from '../../src/commands/command.ts';
-import { systemEnvelope } from '../../src/commands/seed.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
 import { registerUser, type UserClaims } from '../../src/commands/users.ts';
 import { SIGNING_ALGORITHMS } from '../../src/domain/signing-key.ts';
 import type { EventStore, Position, RecordedEvent } from '../../src/eventstore/event-store.ts';

@@ -48,7 +48,10 @@ export interface TestServer {
   /** Everything the processes have written to their standard streams. */
   output(): string;
   /** Runs another command of the program with the servers' configuration. */
-  run(command: string): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  run(
+    command: string,
+    ...args: string[]
+  ): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** @throws Error when the servers have reported errors, which no test expects unless it says so */
   stop(): Promise<void>;
 }
@@ -134,8 +137,8 @@ export async function startTestServer(options: {
     adminPassword,
     adminClientSecret,
     output: () => output,
-    async run(command) {
-      const child = spawn(process.execPath, ['--enable-source-maps', MAIN, command], {
+    async run(...args) {
+      const child = spawn(process.execPath, ['--enable-source-maps', MAIN, ...args], {
         env: shared,
         stdio: ['ignore', 'pipe', 'pipe'],
       });

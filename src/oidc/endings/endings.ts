@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { systemEnvelope } from '../../commands/seed.ts';
+import { systemEnvelope } from '../../commands/command.ts';
 import { grant } from '../../domain/grant.ts';
 import type { Instant } from '../../domain/ids.ts';
 import { type SessionEnd, session } from '../../domain/session.ts';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { systemEnvelope } from '../../commands/seed.ts';
+import { systemEnvelope } from '../../commands/command.ts';
 import type { Wish } from '../../domain/decider.ts';
 import { type NoticeWishes, notice as notices } from '../../domain/notice.ts';
 import { act, type Execute } from '../../eventstore/execute.ts';

@@ -5,11 +5,11 @@ import {
   removeClient,
 } from '../../../src/commands/clients.ts';
 import type { CommandContext } from '../../../src/commands/command.ts';
+import { systemEnvelope } from '../../../src/commands/command.ts';
 import { exportConfiguration } from '../../../src/commands/configuration/export.ts';
 import { applyConfiguration, planConfiguration } from '../../../src/commands/configuration/plan.ts';
 import { restoreClient, restoreScope } from '../../../src/commands/configuration/restore.ts';
 import { defineScope, describeScope, removeScope } from '../../../src/commands/scopes.ts';
-import { systemEnvelope } from '../../../src/commands/seed.ts';
 import { registerUser } from '../../../src/commands/users.ts';
 import { executor } from '../../../src/eventstore/execute.ts';
 import { digest, Secrets } from '../../../src/platform/secrets.ts';
