@@ -60,10 +60,9 @@ async function startEmbedded() {
   const { startEmbeddedPostgres } = await import(EMBEDDED);
   const dataDir = await mkdtemp(join(tmpdir(), 'muniment-bench-'));
   const postgres = await startEmbeddedPostgres({ dataDir });
-  const { host, port, user, database } = postgres.connection;
   return {
     pid: postgres.pid,
-    url: `postgres://${user}@localhost:${port}/${database}?host=${encodeURIComponent(String(host))}`,
+    url: postgres.url,
     stop: async () => {
       await postgres.stop();
       await rm(dataDir, { recursive: true });

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import cluster from 'node:cluster';
 import { ConfigError } from '../platform/config.ts';
 import { applyCommand, exportCommand, planCommand } from './configuration.ts';
 import { rebuildCommand } from './rebuild.ts';
@@ -35,6 +36,8 @@ if (!command) {
     await command(process.argv.slice(3));
   } catch (error) {
     process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`);
+    // A worker is kept alive by its connection to the process that watches over it.
+    if (cluster.isWorker) process.exit(1);
     process.exitCode = 1;
   }
 }

@@ -1,23 +1,30 @@
+import cluster from 'node:cluster';
 import { startServer } from '../app.ts';
 import type { FirstRun } from '../commands/seed/seed.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
+import { askWhatIsGiven, sayReady, serveWithWorkers } from './workers.ts';
 
 /** Starts the server and runs until SIGTERM or SIGINT, finishing requests under way. */
 export async function serveCommand(): Promise<void> {
-  const config = loadConfig(process.env);
-  const log = createLogger(config.logLevel);
+  const given = cluster.isWorker ? await askWhatIsGiven() : {};
+  const config = { ...loadConfig(process.env), ...given };
+  const whose = cluster.isWorker ? { worker: process.pid } : {};
+  const log = createLogger(config.logLevel).child(whose);
+  if (cluster.isPrimary && config.workers > 1) return serveWithWorkers(config, log);
+
   const server = await startServer(config, log);
   if (server.firstRun) process.stdout.write(welcome(config, server.firstRun));
-  log.info({ issuer: config.issuer, adminPort: config.adminPort }, 'serving');
+  if (cluster.isWorker) sayReady();
+  else log.info({ issuer: config.issuer, adminPort: config.adminPort }, 'serving');
 
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
-    log.info({ signal }, 'stopping');
+    if (cluster.isPrimary) log.info({ signal }, 'stopping');
     await server.stop();
-    log.info('stopped');
+    if (cluster.isPrimary) log.info('stopped');
     // An idle library timer must not keep the process: everything that is ours has ended.
     process.exit(process.exitCode ?? 0);
   };

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import {
   clientCertificateProblems,
@@ -118,6 +119,16 @@ const fields = {
         return z.NEVER;
       })
       .nullable(),
+  }),
+  workers: setting({
+    variable: 'WORKERS',
+    default: '1',
+    description:
+      'How many processes serve, each on a core of its own; `auto` for as many as there are cores. Each takes up to 16 connections to PostgreSQL.',
+    schema: z.union(
+      [z.literal('auto').transform(() => availableParallelism()), wholeNumber(1, 128)],
+      'must be auto, or a whole number from 1 to 128',
+    ),
   }),
   trustProxy: setting({
     variable: 'TRUST_PROXY',

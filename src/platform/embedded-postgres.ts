@@ -49,6 +49,8 @@ export interface EmbeddedPostgresOptions {
 export interface EmbeddedPostgres extends PostgresProcess {
   /** Unix socket only, database `muniment`; the socket's folder is open to this OS user alone. */
   readonly connection: pg.PoolConfig;
+  /** The same for those who take a `DATABASE_URL`. */
+  readonly url: string;
 }
 
 /**
@@ -94,7 +96,8 @@ export async function startEmbeddedPostgres(
     });
     const ended = server.ended.then(() => claim.release());
     // Who was told that it has stopped may start it again.
-    return { connection, ...server, ended, stop: () => server.stop().then(() => ended) };
+    const url = `postgres://${NAME}@localhost:${PORT}/${NAME}?host=${encodeURIComponent(socketDir)}`;
+    return { connection, url, ...server, ended, stop: () => server.stop().then(() => ended) };
   } catch (error) {
     await claim.release();
     throw error;
