@@ -5,6 +5,7 @@ import {
   clientCertificateSettings,
 } from './client-certificate-settings.ts';
 import { clientRegistrationSettings } from './client-registration-settings.ts';
+import { endingSettings } from './ending-settings.ts';
 import { passwordProblem } from './passwords.ts';
 import { commaSeparated, flag, type Setting, setting, text, wholeNumber } from './setting.ts';
 
@@ -27,8 +28,6 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/;
 const POSTGRES = /^postgres(ql)?:\/\/\S+$/;
 const EVENTSTORE = /^esdb(\+discover)?:\/\/\S+$/;
 
-const ENDS = ['nothing', 'sessions', 'grants'] as const;
-const CLIENT_ENDS = ['nothing', 'grants'] as const;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** See also src/domain/signing-key.ts. */
@@ -243,34 +242,7 @@ const fields = {
       'Hosts the server may call although they are not on the public Internet, by `http` as well: `host` or `host:port`, separated by commas. Everywhere else, addresses that clients name are called by `https` and must be public.',
     schema: commaSeparated(HOST, 'must be hosts, such as keys.internal:8443, separated by commas'),
   }),
-  logoutEndsOfflineAccess: setting({
-    variable: 'LOGOUT_ENDS_OFFLINE_ACCESS',
-    default: 'false',
-    description:
-      'Whether signing out also ends the offline access of the applications of the session; a client may say otherwise.',
-    schema: flag,
-  }),
-  passwordChangeEnds: setting({
-    variable: 'PASSWORD_CHANGE_ENDS',
-    default: 'grants',
-    description:
-      'What a new password ends for the person: `nothing`; `sessions`, the one it was changed in excepted; or `grants`, which is offline access as well.',
-    schema: z.enum(ENDS, `must be one of ${ENDS.join(', ')}`),
-  }),
-  userDisableEnds: setting({
-    variable: 'USER_DISABLE_ENDS',
-    default: 'grants',
-    description:
-      'What does not come back when a disabled person is enabled again: `nothing`, `sessions`, or `grants`. While they are disabled, nothing of it is good.',
-    schema: z.enum(ENDS, `must be one of ${ENDS.join(', ')}`),
-  }),
-  clientDisableEnds: setting({
-    variable: 'CLIENT_DISABLE_ENDS',
-    default: 'nothing',
-    description:
-      'What does not come back when a disabled client is enabled again: `nothing` or `grants`. While it is disabled, nothing of it is good.',
-    schema: z.enum(CLIENT_ENDS, `must be one of ${CLIENT_ENDS.join(', ')}`),
-  }),
+  ...endingSettings,
   pruning: setting({
     variable: 'PRUNING',
     default: 'true',
