@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { signingAlgorithm } from './algorithms.ts';
 import {
+  line,
   list,
   name,
   optional,
@@ -101,16 +102,33 @@ export const requirements = z.object({
   certificateBoundTokens: optional(z.boolean(), false),
 });
 
-export const tokenPolicy = z.object({
-  accessTokenFormat: optional(z.enum(['reference', 'jwt']), 'reference'),
-  accessTokenSigningAlg: orNull(signingAlgorithm),
-  accessTokenLifetime: seconds(10, DAY),
-  refreshTokenLifetime: seconds(MINUTE, 400 * DAY),
-  authorizationCodeLifetime: seconds(10, 10 * MINUTE),
-  idTokenLifetime: seconds(10, DAY),
-  refreshTokenUsage: optional(z.enum(['one_time', 'reuse']), 'one_time'),
-  refreshTokenAbsoluteLifetime: seconds(MINUTE, 4_000 * DAY),
-});
+/** Claims that say whose a token is, for whom and how good (RFC 7662 §2.2, RFC 9068 §2.2). */
+const RESERVED_CLAIMS = [
+  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'scope', 'cnf', 'active'],
+  ...['token_type', 'username', 'act', 'may_act', 'auth_time', 'acr', 'amr', 'sid'],
+  'authorization_details',
+];
+
+export const tokenPolicy = z
+  .object({
+    accessTokenFormat: optional(z.enum(['reference', 'jwt']), 'reference'),
+    accessTokenSigningAlg: orNull(signingAlgorithm),
+    claims: optional(z.record(name(100), z.union([prose(), list(prose())])), {}),
+    claimsPrefix: optional(line(50), 'client_'),
+    accessTokenLifetime: seconds(10, DAY),
+    refreshTokenLifetime: seconds(MINUTE, 400 * DAY),
+    authorizationCodeLifetime: seconds(10, 10 * MINUTE),
+    idTokenLifetime: seconds(10, DAY),
+    refreshTokenUsage: optional(z.enum(['one_time', 'reuse']), 'one_time'),
+    refreshTokenAbsoluteLifetime: seconds(MINUTE, 4_000 * DAY),
+  })
+  .superRefine(({ claims, claimsPrefix }, context) => {
+    for (const claim of Object.keys(claims)) {
+      if (!RESERVED_CLAIMS.includes(claimsPrefix + claim)) continue;
+      const message = `${claimsPrefix}${claim} means something else in a token`;
+      context.addIssue({ code: 'custom', path: ['claims', claim], message });
+    }
+  });
 
 export const subjectType = z.enum(['public', 'pairwise']);
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Wish } from '../domain/decider.ts';
-import type { ScopeWishes } from '../domain/scope.ts';
-import { scope } from '../domain/scope.ts';
+import { CLAIM_DESTINATIONS, type ScopeWishes, scope } from '../domain/scope.ts';
 import { act } from '../eventstore/execute.ts';
 import { type Command, carryOut, expectedVersion, parse } from './command.ts';
 import {
@@ -17,6 +16,10 @@ import {
 
 const text = { displayName: name(), description: optional(prose(), '') };
 const claims = list(name(100));
+const claimDestinations = z.record(
+  name(100),
+  list(z.enum(CLAIM_DESTINATIONS, `must be one of ${CLAIM_DESTINATIONS.join(', ')}`)),
+);
 const resources = list(resourceIdentifier);
 const target = { name: scopeToken, expectedVersion };
 
@@ -37,6 +40,7 @@ export const scopeInput = z.object({
   name: scopeToken.refine((name) => name !== '*', 'must not be *, which stands for every scope'),
   ...text,
   claims: optional(claims, []),
+  claimDestinations: optional(claimDestinations, {}),
   resources: optional(resources, []),
 });
 
@@ -62,6 +66,14 @@ export const changeScopeClaims = wish(z.object({ ...target, claims }), ({ claims
   type: 'ChangeScopeClaims',
   data: { claims },
 }));
+
+export const changeScopeClaimDestinations = wish(
+  z.object({ ...target, claimDestinations }),
+  ({ claimDestinations }) => ({
+    type: 'ChangeScopeClaimDestinations',
+    data: { claimDestinations },
+  }),
+);
 
 export const changeScopeResources = wish(z.object({ ...target, resources }), ({ resources }) => ({
   type: 'ChangeScopeResources',

@@ -62,6 +62,10 @@ export interface ClientTokenPolicy {
   readonly accessTokenFormat: TokenFormat;
   /** What its JWT access tokens are signed with; null takes the server's default. */
   readonly accessTokenSigningAlg: SigningAlgorithm | null;
+  /** What is told of the client in each token that it gets for itself. */
+  readonly claims: Readonly<Record<string, string | readonly string[]>>;
+  /** Put before their names, so that nobody takes them for claims of a person. */
+  readonly claimsPrefix: string;
   /** Lifetimes in seconds; null takes the server's default. */
   readonly accessTokenLifetime: number | null;
   readonly refreshTokenLifetime: number | null;

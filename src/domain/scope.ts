@@ -7,10 +7,21 @@ export interface ScopeText {
   readonly description: string;
 }
 
+/** Where a claim can be told. */
+export const CLAIM_DESTINATIONS = [
+  'id_token',
+  'userinfo',
+  'access_token',
+  'introspection',
+] as const;
+export type ClaimDestination = (typeof CLAIM_DESTINATIONS)[number];
+
 export interface ScopeDefinition extends ScopeText {
   readonly name: string;
   /** Claims that this scope releases (OpenID Connect Core §5.4); empty for a plain API scope. */
   readonly claims: readonly string[];
+  /** Where each claim is told; one that is not named here goes where such claims go. */
+  readonly claimDestinations: Readonly<Record<string, readonly ClaimDestination[]>>;
   /** Identifiers of the API resources on which this scope is a permission (RFC 8707). */
   readonly resources: readonly string[];
 }
@@ -21,6 +32,7 @@ export type ScopeFacts = {
   /** Texts for one language (BCP 47); null takes the translation away. */
   ScopeLocalized: { readonly locale: string; readonly text: ScopeText | null };
   ScopeClaimsChanged: { readonly claims: readonly string[] };
+  ScopeClaimDestinationsChanged: Pick<ScopeDefinition, 'claimDestinations'>;
   ScopeResourcesChanged: { readonly resources: readonly string[] };
   ScopeRemoved: Record<string, never>;
 };
@@ -37,6 +49,7 @@ export type ScopeWishes = {
   DescribeScope: ScopeText;
   LocalizeScope: ScopeFacts['ScopeLocalized'];
   ChangeScopeClaims: ScopeFacts['ScopeClaimsChanged'];
+  ChangeScopeClaimDestinations: ScopeFacts['ScopeClaimDestinationsChanged'];
   ChangeScopeResources: ScopeFacts['ScopeResourcesChanged'];
   RemoveScope: Record<string, never>;
 };
@@ -50,6 +63,7 @@ export interface ScopeState {
 const PARTS = {
   ScopeDescribed: ['displayName', 'description'],
   ScopeClaimsChanged: ['claims'],
+  ScopeClaimDestinationsChanged: ['claimDestinations'],
   ScopeResourcesChanged: ['resources'],
 } as const satisfies { readonly [T in keyof ScopeFacts]?: readonly (keyof ScopeFacts[T])[] };
 
@@ -73,6 +87,7 @@ export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
       return { ...state, localizations: text ? { ...others, [locale]: text } : others };
     },
     ScopeClaimsChanged: amend,
+    ScopeClaimDestinationsChanged: amend,
     ScopeResourcesChanged: amend,
     ScopeRemoved: () => ({ definition: null, localizations: {} }),
   },
@@ -85,16 +100,20 @@ export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
           field: 'name',
         });
       }
+      assertReleased(definition);
       return [{ type: 'ScopeDefined', data: definition }];
     },
-    DeclareScope: ({ definition, localizations }, state) => [
-      ...(state.definition
-        ? replacements<ScopeFacts>(PARTS, state.definition, definition)
-        : [{ type: 'ScopeDefined', data: definition } as const]),
-      ...relocalizations(state.localizations, localizations).map(
-        (data) => ({ type: 'ScopeLocalized', data }) as const,
-      ),
-    ],
+    DeclareScope({ definition, localizations }, state) {
+      assertReleased(definition);
+      return [
+        ...(state.definition
+          ? replacements<ScopeFacts>(PARTS, state.definition, definition)
+          : [{ type: 'ScopeDefined', data: definition } as const]),
+        ...relocalizations(state.localizations, localizations).map(
+          (data) => ({ type: 'ScopeLocalized', data }) as const,
+        ),
+      ];
+    },
     DescribeScope: (text, state) =>
       same({ ...present(state), ...text }, state.definition)
         ? []
@@ -104,8 +123,24 @@ export const scope: Decider<ScopeState, ScopeWishes, ScopeFacts> = {
       const known = own(state.localizations, wish.locale) ?? null;
       return same(known, wish.text) ? [] : [{ type: 'ScopeLocalized', data: wish }];
     },
-    ChangeScopeClaims: (wish, state) =>
-      same(present(state).claims, wish.claims) ? [] : [{ type: 'ScopeClaimsChanged', data: wish }],
+    ChangeScopeClaims(wish, state) {
+      const { claims, claimDestinations } = present(state);
+      if (same(claims, wish.claims)) return [];
+      const changed = { type: 'ScopeClaimsChanged', data: wish } as const;
+      const left = Object.entries(claimDestinations).filter(([claim]) =>
+        wish.claims.includes(claim),
+      );
+      if (left.length === Object.keys(claimDestinations).length) return [changed];
+      // Released again one day, a claim must not go where its former life had it.
+      const data = { claimDestinations: Object.fromEntries(left) };
+      return [changed, { type: 'ScopeClaimDestinationsChanged', data }];
+    },
+    ChangeScopeClaimDestinations(wish, state) {
+      const before = present(state);
+      if (same(before.claimDestinations, wish.claimDestinations)) return [];
+      assertReleased({ ...before, ...wish });
+      return [{ type: 'ScopeClaimDestinationsChanged', data: wish }];
+    },
     ChangeScopeResources: (wish, state) =>
       same(present(state).resources, wish.resources)
         ? []
@@ -131,4 +166,13 @@ function amend(state: ScopeState, part: Partial<ScopeDefinition>): ScopeState {
 function present(state: ScopeState): ScopeDefinition {
   if (!state.definition) throw new DomainError('not_found', 'no such scope', { field: 'name' });
   return state.definition;
+}
+
+/** @throws DomainError `invalid` where a claim is sent somewhere that the scope does not release */
+function assertReleased({ claims, claimDestinations }: ScopeDefinition): void {
+  const foreign = Object.keys(claimDestinations).find((claim) => !claims.includes(claim));
+  if (foreign === undefined) return;
+  throw new DomainError('invalid', 'is not among the claims of the scope', {
+    field: `claimDestinations.${foreign}`,
+  });
 }

@@ -10,6 +10,8 @@ type Fields = Readonly<Record<string, unknown>>;
 /** From version n to n + 1, by the name of the fact in version n. None so far. */
 const upcasters: Readonly<Record<number, Readonly<Record<string, Upcaster>>>> = {};
 
+const CLIENT_TOKENS = { accessTokenSigningAlg: null, claims: {}, claimsPrefix: 'client_' };
+
 /**
  * Fields that a fact has got since it was first written, with what held before there was the field.
  * Objects are filled in field by field.
@@ -39,14 +41,15 @@ const ADDED: Readonly<Record<string, Fields>> = {
     },
     permissions: { endpoints: ['*'], authorizationDetailTypes: [] },
     requirements: { dpopNonce: false, certificateBoundTokens: false },
-    tokenPolicy: { accessTokenSigningAlg: null },
+    tokenPolicy: CLIENT_TOKENS,
     responseProtection: PROTECTED_BY_DEFAULT,
   },
+  ScopeDefined: { claimDestinations: {} },
   ClientPermissionsChanged: { permissions: { endpoints: ['*'], authorizationDetailTypes: [] } },
   ClientRequirementsChanged: {
     requirements: { dpopNonce: false, certificateBoundTokens: false },
   },
-  ClientTokenPolicyChanged: { tokenPolicy: { accessTokenSigningAlg: null } },
+  ClientTokenPolicyChanged: { tokenPolicy: CLIENT_TOKENS },
   ClientLogoutChanged: { logout: { revokesOfflineAccess: null } },
   ClientLeftSession: { sid: null },
   SessionEnded: { clients: [] },

@@ -3,6 +3,7 @@ import { ENDPOINTS, GRANT_TYPES, RESPONSE_TYPES } from '../commands/client-field
 import type * as domain from '../domain/client.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { CertificateSubjectType, RefreshTokenUsage, TokenFormat } from './client-enums.ts';
+import { JsonScalar } from './scalars.ts';
 
 type Endpoint = (typeof ENDPOINTS)[number];
 type GrantType = (typeof GRANT_TYPES)[number];
@@ -150,6 +151,19 @@ export class ClientTokenPolicyInput {
       'JWS algorithm of JWT access tokens, one of those the server keeps keys for; its default when absent.',
   })
   readonly accessTokenSigningAlg?: SigningAlgorithm | null;
+
+  @Field(() => JsonScalar, {
+    nullable: true,
+    description:
+      'What is told of it in each token that it gets for itself: text, or a list of texts, by claim.',
+  })
+  readonly claims?: Record<string, string | string[]> | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What is put before the names of these claims; client_ when absent.',
+  })
+  readonly claimsPrefix?: string | null;
 
   @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens: 10 s to a day.' })
   readonly accessTokenLifetime?: number | null;

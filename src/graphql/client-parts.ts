@@ -1,6 +1,6 @@
 import { Field, Int, ObjectType } from 'type-graphql';
 import { CertificateSubjectType, RefreshTokenUsage, TokenFormat } from './client-enums.ts';
-import { DateTimeScalar } from './scalars.ts';
+import { DateTimeScalar, JsonScalar } from './scalars.ts';
 
 @ObjectType({ description: 'What a client may do.' })
 export class ClientPermissions {
@@ -93,6 +93,14 @@ export class ClientTokenPolicy {
     description: 'JWS algorithm of its JWT access tokens.',
   })
   readonly accessTokenSigningAlg!: string | null;
+
+  @Field(() => JsonScalar, {
+    description: 'What is told of it in each token that it gets for itself.',
+  })
+  readonly claims!: unknown;
+
+  @Field(() => String, { description: 'What is put before the names of these claims.' })
+  readonly claimsPrefix!: string;
 
   @Field(() => Int, { nullable: true, description: 'Lifetime of access tokens in seconds.' })
   readonly accessTokenLifetime!: number | null;

@@ -11,9 +11,11 @@ import {
 } from 'type-graphql';
 import type { Command } from '../commands/command.ts';
 import * as commands from '../commands/scopes.ts';
+import { CLAIM_DESTINATIONS, type ClaimDestination } from '../domain/scope.ts';
 import { demand, Requires, scopesHandedOut } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
+import { JsonScalar } from './scalars.ts';
 import { Scope } from './scope.ts';
 
 @InputType({ description: 'A scope to define.' })
@@ -77,6 +79,14 @@ export class ScopeLocalizeInput extends ScopeInput {
 export class ScopeClaimsChangeInput extends ScopeInput {
   @Field(() => [String], { description: 'All claims it releases from now on.' })
   readonly claims!: string[];
+}
+
+@InputType({ description: 'Where claims of a scope shall be told.' })
+export class ScopeClaimDestinationsChangeInput extends ScopeInput {
+  @Field(() => JsonScalar, {
+    description: `By claim, a list of ${CLAIM_DESTINATIONS.join(', ')}. What is not named goes where such claims go.`,
+  })
+  readonly claimDestinations!: Record<string, ClaimDestination[]>;
 }
 
 @InputType({ description: 'New API resources of a scope.' })
@@ -158,6 +168,19 @@ export class ScopeMutations {
     @Ctx() context: GraphContext,
   ): Promise<ScopePayload> {
     return change(context, 'scopeClaimsChange', input, commands.changeScopeClaims);
+  }
+
+  @Requires('scopes', 'write')
+  @Mutation(() => ScopePayload, {
+    description: 'Changes where the claims of a scope are told.',
+  })
+  scopeClaimDestinationsChange(
+    @Arg('input', () => ScopeClaimDestinationsChangeInput, theInput)
+    input: ScopeClaimDestinationsChangeInput,
+    @Ctx() context: GraphContext,
+  ): Promise<ScopePayload> {
+    const command = commands.changeScopeClaimDestinations;
+    return change(context, 'scopeClaimDestinationsChange', input, command);
   }
 
   @Requires('scopes', 'write')

@@ -31,7 +31,7 @@ import {
   pageComplexity,
 } from './page.ts';
 import { minPosition, reach } from './position.ts';
-import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { DateTimeScalar, JsonScalar, PositionScalar } from './scalars.ts';
 import { scopeChronicle } from './time-travel/chronicles.ts';
 import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
 import { loadersAt, loadersOf } from './time-travel/past.ts';
@@ -63,6 +63,13 @@ export class Scope extends Node {
     description: 'Claims it releases (OpenID Connect Core §5.4); none for a plain API scope.',
   })
   readonly claims!: string[];
+
+  @Field(() => JsonScalar, {
+    name: 'claimDestinations',
+    description:
+      'Where claims are told, by claim: id_token, userinfo, access_token, introspection. One that is not named goes to userinfo, or into access tokens where the scope is on an API.',
+  })
+  readonly claim_destinations!: unknown;
 
   @Field(() => [String], {
     name: 'resourceIdentifiers',

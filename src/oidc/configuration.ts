@@ -20,6 +20,7 @@ import { cookieSecrets } from './cookie-keys.ts';
 import { DEVICE_ROUTES, deviceFlow } from './device-flow.ts';
 import { grantLoader } from './grant-loader.ts';
 import { interactionPath } from './interactions.ts';
+import { introspectionPolicy } from './introspection.ts';
 import { privateJwks } from './jwks.ts';
 import { completeJwt, jwtReader } from './jwt-access-tokens.ts';
 import { type MutualTls, mutualTls } from './mutual-tls.ts';
@@ -106,6 +107,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     ({ resources }) => resources.length === 0,
   );
   const details = new DetailSeals(context);
+  const findAccount = accountFinder(reads, context.subjectKeys, catalogue);
   return {
     adapter: adapterFactory({
       ...context,
@@ -114,7 +116,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       interactionLifetime: LIFETIMES.interaction,
       jtiOf: jwtReader(issuer, catalogue.signingKeys),
     }),
-    findAccount: accountFinder(reads, context.subjectKeys),
+    findAccount,
     loadExistingGrant: grantLoader(reads),
     jwks: privateJwks(catalogue.signingKeys, secrets),
     scopes: ofThePerson.map(({ name }) => name),
@@ -185,7 +187,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       clientAuthSigningAlgValues: [...ASYMMETRIC],
       dPoPSigningAlgValues: [...ASYMMETRIC],
     },
-    formats: { customizers: { jwt: completeJwt } },
+    formats: { customizers: { jwt: completeJwt(catalogue, findAccount) } },
     features: {
       devInteractions: { enabled: false },
       ...authorizationRequestFeatures(context),
@@ -195,9 +197,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       ciba: ciba(context),
       introspection: {
         enabled: true,
-        // RFC 7662 §2.1: whoever asks must have proved who they are; others may ask about their own.
-        allowedPolicy: (_ctx, client, token) =>
-          client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
+        allowedPolicy: introspectionPolicy(catalogue, findAccount),
       },
       jwtIntrospection: { enabled: true },
       revocation: { enabled: true },

@@ -1,13 +1,15 @@
 import { createLocalJWKSet, type JWK, jwtVerify } from 'jose';
 import type Provider from 'oidc-provider';
-import type { AccessToken, ClientCredentials, Configuration } from 'oidc-provider';
+import type { AccessToken, ClientCredentials, Configuration, FindAccount } from 'oidc-provider';
 import { signingAlgorithmsFor } from '../domain/client-profiles.ts';
 import { grant } from '../domain/grant.ts';
 import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { type Audience, clientToken } from '../domain/token.ts';
+import type { Catalogue } from '../projections/catalogue.ts';
 import type { SigningKeyRow } from '../projections/signing-keys.ts';
 import type { DetailSeals } from './adapter/authorization-details.ts';
 import { issued } from './adapter/tokens.ts';
+import { personalClaims } from './claim-destinations.ts';
 import { policyOf } from './clients.ts';
 import { signedWith } from './jwks.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
@@ -15,7 +17,7 @@ import { currentUnitOfWork } from './unit-of-work.ts';
 /** Three parts of base64url (RFC 7515 §7.1), with dots between them, or with what {@link takeJwts} puts there. */
 const SIGNED = /^[\w-]+([.~])[\w-]+\1[\w-]+$/;
 /** Five parts (RFC 7516 §7.1), of which `dir` leaves the second empty. */
-const ENCRYPTED = /^[\w-]+([.~])[\w-]*\1[\w-]+\1[\w-]+\1[\w-]+$/;
+export const ENCRYPTED = /^[\w-]+([.~])[\w-]*\1[\w-]+\1[\w-]+\1[\w-]+$/;
 
 /**
  * The id of a JWT access token. One that this server signed (RFC 9068) and that has not expired has
@@ -94,14 +96,21 @@ interface Payload {
   readonly exp: number;
 }
 
-/** The library's customizer of JWT access tokens. */
-export const completeJwt: NonNullable<
+/** The library's customizer of JWT access tokens. What is personal is in the token alone, not in the log. */
+export function completeJwt(catalogue: Catalogue, findAccount: FindAccount): Customizer {
+  return async (ctx, token, { payload }) => {
+    // RFC 9068 §3: a JWT has an audience even where no resource is named.
+    payload.aud ??= ctx.oidc.issuer;
+    const find = (of: AccessToken) => ctx.oidc.account ?? findAccount(ctx, of.accountId, of);
+    const claims = await personalClaims(catalogue, ctx, token, find, 'access_token');
+    for (const [name, value] of Object.entries(claims)) payload[name] ??= value;
+    payloads.set(token, payload as unknown as Payload);
+  };
+}
+
+type Customizer = NonNullable<
   NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']
-> = (ctx, token, { payload }) => {
-  // RFC 9068 §3: a JWT has an audience even where no resource is named.
-  payload.aud ??= ctx.oidc.issuer;
-  payloads.set(token, payload as unknown as Payload);
-};
+>;
 
 /** JWTs never reach the adapter: that one was issued is recorded here, by its id. */
 export function recordJwts(provider: Provider, details: DetailSeals): void {

@@ -9,6 +9,7 @@ import { DetailSeals } from './adapter/authorization-details.ts';
 import { applicationsPage } from './applications-page.ts';
 import { backchannelRequests } from './backchannel.ts';
 import { backchannelPage } from './backchannel-page.ts';
+import { sendClaimsToIdTokens } from './claim-destinations.ts';
 import { rememberClients } from './client-memory.ts';
 import { type ClientRegistrationContext, clientRegistration } from './client-registration.ts';
 import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
@@ -105,6 +106,7 @@ function build(context: ProviderContext & ConfigurationContext) {
   makeJwtsByPolicy(provider, context.signingAlgorithms);
   recordJwts(provider, new DetailSeals(context));
   knowSeveralResources(provider, context.catalogue);
+  sendClaimsToIdTokens(provider, context.catalogue);
   rewriteParameters(provider, [takeJwts, takeSeveralResources]);
   registerExtensionGrants({ ...context, provider });
   // The provider answers these itself, and would otherwise keep the reason to itself.

@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/ids.ts';
-import type { ScopeFacts } from '../domain/scope.ts';
+import type { ScopeDefinition, ScopeFacts } from '../domain/scope.ts';
 import type { Projection } from './projection.ts';
 
 export interface ScopeRow {
@@ -7,6 +7,7 @@ export interface ScopeRow {
   readonly display_name: string;
   readonly description: string;
   readonly claims: readonly string[];
+  readonly claim_destinations: ScopeDefinition['claimDestinations'];
   readonly resources: readonly string[];
   readonly created_at: Instant;
   readonly changed_at: Instant;
@@ -21,6 +22,7 @@ export const scopes: Projection<ScopeRow, 'name', ScopeFacts> = {
     display_name: 'text not null',
     description: 'text not null',
     claims: 'jsonb not null',
+    claim_destinations: 'jsonb not null',
     resources: 'jsonb not null',
     created_at: 'timestamptz not null',
     changed_at: 'timestamptz not null',
@@ -34,6 +36,7 @@ export const scopes: Projection<ScopeRow, 'name', ScopeFacts> = {
           display_name: data.displayName,
           description: data.description,
           claims: data.claims,
+          claim_destinations: data.claimDestinations,
           resources: data.resources,
           created_at: at,
           changed_at: at,
@@ -53,6 +56,9 @@ export const scopes: Projection<ScopeRow, 'name', ScopeFacts> = {
     ScopeLocalized: ({ id, at }) => [{ set: { name: id, changed_at: at } }],
     ScopeClaimsChanged: ({ data, id, at }) => [
       { set: { name: id, claims: data.claims, changed_at: at } },
+    ],
+    ScopeClaimDestinationsChanged: ({ data, id, at }) => [
+      { set: { name: id, claim_destinations: data.claimDestinations, changed_at: at } },
     ],
     ScopeResourcesChanged: ({ data, id, at }) => [
       { set: { name: id, resources: data.resources, changed_at: at } },

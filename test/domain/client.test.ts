@@ -53,6 +53,8 @@ const web: ClientRegistration = {
   tokenPolicy: {
     accessTokenFormat: 'reference',
     accessTokenSigningAlg: null,
+    claims: {},
+    claimsPrefix: 'client_',
     accessTokenLifetime: null,
     refreshTokenLifetime: null,
     authorizationCodeLifetime: null,

@@ -7,6 +7,7 @@ const orders: ScopeDefinition = {
   displayName: 'Orders',
   description: 'See what you ordered',
   claims: [],
+  claimDestinations: {},
   resources: ['https://api.example'],
 };
 const openid: ScopeDefinition = { ...orders, name: 'openid', claims: ['sub'], resources: [] };
@@ -60,6 +61,34 @@ describe.each([
   test('needs a scope', () => {
     given(scope).when(wish).thenRefused('not_found', { field: 'name' });
     given(scope, defined(orders), removed).when(wish).thenRefused('not_found', { field: 'name' });
+  });
+});
+
+describe('where claims are told', () => {
+  const send = (claimDestinations: ScopeDefinition['claimDestinations']) =>
+    ({ type: 'ChangeScopeClaimDestinations', data: { claimDestinations } }) as const;
+  const sent = (claimDestinations: ScopeDefinition['claimDestinations']) =>
+    ({ type: 'ScopeClaimDestinationsChanged', data: { claimDestinations } }) as const;
+  const destinations = { order_count: ['access_token'] } as const;
+
+  test('is recorded once, of claims that the scope has', () => {
+    given(scope, defined(orders), claimsChanged).when(send(destinations)).then(sent(destinations));
+    given(scope, defined(orders), claimsChanged, sent(destinations))
+      .when(send(destinations))
+      .thenNothing();
+    given(scope, defined(orders))
+      .when(send(destinations))
+      .thenRefused('invalid', { field: 'claimDestinations.order_count' });
+  });
+
+  test('goes with the claim', () => {
+    given(scope, defined(orders), claimsChanged, sent(destinations))
+      .when({ type: 'ChangeScopeClaims', data: { claims: [] } })
+      .then({ type: 'ScopeClaimsChanged', data: { claims: [] } }, sent({}));
+  });
+
+  test('needs a scope', () => {
+    given(scope).when(send({})).thenRefused('not_found', { field: 'name' });
   });
 });
 

@@ -248,6 +248,8 @@ describe.each(ENGINES)('bad input, on %s,', (engine) => {
       const tokenPolicy = {
         accessTokenFormat: 'reference',
         accessTokenSigningAlg: null,
+        claims: {},
+        claimsPrefix: 'client_',
         accessTokenLifetime: null,
         refreshTokenLifetime: null,
         authorizationCodeLifetime: 1,

@@ -80,6 +80,8 @@ async function register(clientId: string) {
     tokenPolicy: {
       accessTokenFormat: 'reference',
       accessTokenSigningAlg: null,
+      claims: {},
+      claimsPrefix: 'client_',
       accessTokenLifetime: null,
       refreshTokenLifetime: null,
       authorizationCodeLifetime: null,

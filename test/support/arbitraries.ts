@@ -130,6 +130,8 @@ const tokenExchange = record({
 const tokenPolicy = record({
   accessTokenFormat: format,
   accessTokenSigningAlg: signingAlg,
+  claims: fc.dictionary(name, text, { maxKeys: 1, noNullPrototype: true }),
+  claimsPrefix: text,
   accessTokenLifetime: lifetime,
   refreshTokenLifetime: lifetime,
   authorizationCodeLifetime: lifetime,
@@ -269,6 +271,7 @@ const wishes: {
       displayName: text,
       description: text,
       claims: names,
+      claimDestinations: fc.constant({}),
       resources: names,
     }),
     DeclareScope: record({
@@ -277,6 +280,7 @@ const wishes: {
         displayName: text,
         description: text,
         claims: names,
+        claimDestinations: fc.constant({}),
         resources: names,
       }),
       localizations: fc.dictionary(name, record({ displayName: text, description: text }), {
@@ -290,6 +294,12 @@ const wishes: {
       text: fc.option(record({ displayName: text, description: text })),
     }),
     ChangeScopeClaims: record({ claims: names }),
+    ChangeScopeClaimDestinations: record({
+      claimDestinations: fc.dictionary(name, fc.subarray(['id_token', 'access_token']), {
+        maxKeys: 1,
+        noNullPrototype: true,
+      }),
+    }),
     ChangeScopeResources: record({ resources: names }),
     RemoveScope: nothing,
   }),
