@@ -15,6 +15,7 @@ import { AuditReadings } from './graphql/audit/readings.ts';
 import type { Dependencies } from './graphql/context.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { backchannelLimits } from './oidc/backchannel-limits.ts';
+import { withClientDocuments } from './oidc/client-documents.ts';
 import { clientRegistrationLimits } from './oidc/client-registration-limits.ts';
 import { rotateCookieKeys } from './oidc/cookie-keys.ts';
 import { endingConsequences, followEndings, keepFinishing } from './oidc/endings/endings.ts';
@@ -175,7 +176,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   let auditing: Promise<void> | undefined;
   try {
     const { pool, store } = engine;
-    const reads = new ProtocolReads(pool, perRequest);
+    const call = outbound(config);
+    const uninvited = openPolicy(config.clientRegistrationScopes);
+    const documents = { ...config, store, outbound: call, openPolicy: uninvited };
+    const reads = new ProtocolReads(pool, perRequest, withClientDocuments(documents));
     const told = noticeConsequences({ reads, secrets });
     const ended = endingConsequences(secrets, config);
     const decided = executor(store, {
@@ -220,7 +224,6 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       return seed({ execute, store, secrets, subjectKeys, signingAlgorithms }, config);
     });
 
-    const call = outbound(config);
     const https = config.issuer.startsWith('https:');
     const outer = [
       requestIds(),
@@ -251,7 +254,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       log,
       ...limits,
       clientRegistration: config.clientRegistration,
-      openPolicy: openPolicy(config.clientRegistrationScopes),
+      openPolicy: uninvited,
+      clientMetadataHosts: config.clientMetadataHosts,
       refreshTokenLeeway: config.refreshTokenLeeway,
       requirePushedRequests: config.requirePushedRequests,
       selfRegistration: config.selfRegistration,

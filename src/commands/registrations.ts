@@ -1,5 +1,6 @@
 import type { ClientRegistration, ClientWishes } from '../domain/client.ts';
 import { client } from '../domain/client.ts';
+import { assertCoherent } from '../domain/client-rules.ts';
 import type { Wish } from '../domain/decider.ts';
 import type { Instant } from '../domain/ids.ts';
 import { initialAccessToken } from '../domain/initial-access-token.ts';
@@ -102,7 +103,10 @@ export function changeSelf(
 }
 
 /** What there is no metadata for is as it was before: administrators decide it. */
-function withUnsaid(told: ClientRegistration, before: ClientRegistration): ClientRegistration {
+export function withUnsaid(
+  told: ClientRegistration,
+  before: ClientRegistration,
+): ClientRegistration {
   const { description, consentType, consentLifetime, profile, properties } = before;
   const { tokenPolicy, tokenExchange } = before;
   const { endpoints, authorizationDetailTypes } = before.permissions;
@@ -121,6 +125,31 @@ function withUnsaid(told: ClientRegistration, before: ClientRegistration): Clien
     requirements: { ...told.requirements, pkce, dpopNonce },
     logout: { ...told.logout, revokesOfflineAccess },
   };
+}
+
+/**
+ * What the document says that a client's id is the address of.
+ * @throws DomainError `invalid` for what is wrong with it, or not within the policy
+ */
+export function documentDescription(
+  said: object,
+  options: {
+    readonly clientId: string;
+    readonly policy: RegistrationPolicy;
+    readonly signingAlgorithms: readonly SigningAlgorithm[];
+  },
+): ClientRegistration {
+  const { clientId, policy } = options;
+  const registration = governed(selfDescription(said, clientId, 'metadata_document'), policy);
+  assertPermitted(registration, policy);
+  assertKept(options, registration);
+  assertCoherent(registration);
+  return registration;
+}
+
+/** Records a client that is known by its document, or what has changed in it. */
+export function describeByDocument(registration: ClientRegistration): Act {
+  return act(client, registration.clientId, [{ type: 'DescribeClient', data: registration }]);
 }
 
 export function removeSelf(clientId: string): Act {

@@ -56,6 +56,8 @@ export interface ConfigurationContext {
   /** Whether all proofs of possession have a nonce, or only those of clients that are required to. */
   readonly requireDpopNonce: boolean;
   readonly mutualTls: MutualTls;
+  /** Whether clients may be known by a document: where it is published. */
+  readonly clientMetadataHosts: readonly string[];
   readonly clientRegistration: 'off' | 'token' | 'open';
   /** What changes at run time: a change makes a new provider. */
   readonly catalogue: Catalogue;
@@ -141,6 +143,7 @@ export function configuration(context: ConfigurationContext): Configuration {
       ...tls.discovery,
       prompt_values_supported: promptValues(context),
       ui_locales_supported: [...LOCALES],
+      client_id_metadata_document_supported: context.clientMetadataHosts.length > 0,
       registration_endpoint:
         context.clientRegistration === 'off' ? undefined : new URL(REGISTRATION_ROUTE, issuer).href,
     },

@@ -17,6 +17,7 @@ export class UnitOfWork {
   readonly #state = new Map<string, StateChange>();
   readonly #seen = new Map<string, object | undefined>();
   readonly #read = new Map<string, Promise<unknown>>();
+  readonly #described = new Map<string, Act>();
 
   /** A refresh token that is being rotated in this request: its value, and its successor's digest. */
   rotation: { readonly value: string; successor: string | null } | undefined;
@@ -69,6 +70,11 @@ export class UnitOfWork {
     });
   }
 
+  /** Records what a client's own document says: with the rest of the request, if that records anything. */
+  describe(clientId: string, described: Act): void {
+    this.#described.set(clientId, described);
+  }
+
   /** Records a technical row; the last word on a row counts. */
   change(change: StateChange): void {
     this.#state.set(`${change.model} ${change.id}`, change);
@@ -99,7 +105,8 @@ export class UnitOfWork {
   }
 
   acts(): Act[] {
-    return [...this.#entities.values()].map((entity) => entity.act());
+    const acts = [...this.#entities.values()].map((entity) => entity.act());
+    return acts.length > 0 ? [...this.#described.values(), ...acts] : [];
   }
 
   state(): StateChange[] {
@@ -124,6 +131,11 @@ export function currentUnitOfWork(): UnitOfWork {
   const unit = storage.getStore();
   if (!unit) throw new Error('there is no request to be part of');
   return unit;
+}
+
+/** The request that is under way, or undefined outside of one. */
+export function requestUnderWay(): UnitOfWork | undefined {
+  return storage.getStore();
 }
 
 /** The session in which the request is made, if one is known. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { setting, wholeNumber } from './setting.ts';
+import { commaSeparated, setting, wholeNumber } from './setting.ts';
 
 const SCOPE = /^(?!admin:)(?!\*$)[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 
@@ -24,6 +24,16 @@ export const clientRegistrationSettings = {
         (scopes) => scopes.every((scope) => SCOPE.test(scope)),
         'must be scopes, none of them * or of the Admin API',
       ),
+  }),
+  clientMetadataHosts: setting({
+    variable: 'CLIENT_METADATA_HOSTS',
+    default: null,
+    description:
+      'Hosts of the documents by which clients are known whose id is an address (Client ID Metadata Documents), separated by commas: `tool.example`, `*.example.com` for all below, `*` for all there are. By default no such client is known.',
+    schema: commaSeparated(
+      /^(\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?)$/,
+      'must be hosts, such as tool.example or *.example.com, separated by commas',
+    ),
   }),
   unusedClientDays: setting({
     variable: 'UNUSED_CLIENT_DAYS',

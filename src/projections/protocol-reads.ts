@@ -80,27 +80,30 @@ export class ProtocolReads {
   readonly trustedIssuer: (issuerId: string) => Promise<TrustedIssuerRow | undefined>;
   readonly #entry: (key: string) => Promise<(StateEntry & { key: string }) | undefined>;
 
-  /** @param around may remember the answers, say for as long as a request lasts */
+  /**
+   * @param around may remember the answers, say for as long as a request lasts
+   * @param knowing may know clients beside those that have a row
+   */
   constructor(
     private readonly pool: pg.Pool,
     around: <V>(name: string, read: Read<V>) => Read<V> = (_, read) => read,
+    knowing: (read: Read<KnownClient | undefined>) => Read<KnownClient | undefined> = (read) =>
+      read,
   ) {
     const of = <V>(name: string, key: keyof V & string, sql: string) =>
       around(name, byKey<V>(pool, name, key, sql));
     const s = READ_SCHEMA;
 
-    this.client = around(
-      'client',
-      storable(
-        remembered<KnownClient>(pool, {
-          name: 'client',
-          revisions: `select client_id as key, revision from ${s}.clients where client_id = any($1)`,
-          rows: `select c.client_id as key, c.*, coalesce((select jsonb_agg(to_jsonb(s))
+    const client = storable(
+      remembered<KnownClient>(pool, {
+        name: 'client',
+        revisions: `select client_id as key, revision from ${s}.clients where client_id = any($1)`,
+        rows: `select c.client_id as key, c.*, coalesce((select jsonb_agg(to_jsonb(s))
               from ${s}.client_secrets s where s.client_id = c.client_id), '[]') as secrets
             from ${s}.clients c where c.client_id = any($1)`,
-        }),
-      ),
+      }),
     );
+    this.client = around('client', knowing(client));
     this.clientTexts = of(
       'client-texts',
       'client_id',
