@@ -11,11 +11,11 @@ import { notice } from '../domain/notice.ts';
 import { scope } from '../domain/scope.ts';
 import { session } from '../domain/session.ts';
 import { signingKey } from '../domain/signing-key.ts';
-import { clientToken } from '../domain/token.ts';
 import { trustedIssuer } from '../domain/trusted-issuer.ts';
 import { user } from '../domain/user.ts';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
 import { type ApiResourceRow, apiResources } from '../projections/api-resources.ts';
+import { linkedStreams } from '../projections/audit-search.ts';
 import {
   type BackchannelRequestRow,
   backchannelRequests,
@@ -140,12 +140,8 @@ export function loadersFor(
   const of = (decider: { readonly category: string }) => (keys: readonly string[]) =>
     keys.map((key) => streamOf(decider, key));
 
-  /** A token is told of by its grant, where it has one; under which it is does not change. */
-  async function ofTokens(digests: readonly string[]): Promise<string[]> {
-    const rows = await readBy<TokenRow>(pool, tokens, 'digest', digests);
-    const under = rows.flatMap(({ grant_id }) => (grant_id ? [streamOf(grant, grant_id)] : []));
-    return [...new Set([...under, ...of(clientToken)(digests)])];
-  }
+  /** A token is told of by whatever issued it: its grant, or itself. */
+  const ofTokens = (digests: readonly string[]) => linkedStreams(pool, 'token', digests);
 
   return {
     clients: one<ClientRow>(clients, 'client_id', of(client)),

@@ -54,6 +54,8 @@ export function auditSql(schema: string): string {
        category text not null, entity_id text not null, revision integer not null,
        actor_type text not null, actor_id text not null, client_id text, sub text,
        request_id text not null, correlation_id text not null, address_digest text);`,
+    `create table if not exists ${schema}.links (
+       name text not null, stream text not null, primary key (name, stream));`,
     `create index if not exists events_at on ${schema}.events (at, position);`,
     `create index if not exists events_entity on ${schema}.events (category, entity_id, position);`,
     `create index if not exists events_begun on ${schema}.events (category, position) where revision = 0;`,
@@ -139,6 +141,11 @@ export function auditWriter(schema: string, keys: AuditKeys) {
              on conflict (position) do nothing`,
       values: [JSON.stringify(rows)],
     });
+    const links = events.flatMap(({ type, data, stream }) => linksOf(type, data, stream));
+    await client.query(
+      `insert into ${schema}.links select * from unnest($1::text[], $2::text[]) on conflict do nothing`,
+      [links.map(({ name }) => name), links.map(({ stream }) => stream)],
+    );
     for (const { type, position, stream } of events) {
       if (type !== 'UserErased') continue;
       await client.query(
@@ -147,6 +154,15 @@ export function auditWriter(schema: string, keys: AuditKeys) {
       );
     }
   };
+}
+
+/** By what name a stream can be found again that does not have it as its own. */
+function linksOf(type: string, data: object, stream: string): { name: string; stream: string }[] {
+  const { digest, grantId, sessionUid } = data as Record<string, unknown>;
+  if (type.endsWith('Issued') && digest) return [{ name: `token ${digest}`, stream }];
+  if (type.endsWith('Approved') && grantId) return [{ name: `grant ${grantId}`, stream }];
+  if (type === 'GrantOpened' && sessionUid) return [{ name: `session ${sessionUid}`, stream }];
+  return [];
 }
 
 interface About {

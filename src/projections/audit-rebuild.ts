@@ -61,8 +61,11 @@ async function compare(client: pg.ClientBase): Promise<number> {
   const [old, next] = [AUDIT_SCHEMA, NEXT].map(
     (schema) => `select to_jsonb(t) from ${schema}.events t where position <= $1`,
   );
+  // Links have no position: those of the old index are all that can be compared.
   const { rows } = await client.query<{ n: number }>(
-    `select count(*)::int as n from ((${old} except ${next}) union all (${next} except ${old})) d`,
+    `select count(*)::int as n from ((${old} except ${next}) union all (${next} except ${old})
+       union all (select to_jsonb(l) from ${AUDIT_SCHEMA}.links l
+         except select to_jsonb(l) from ${NEXT}.links l)) d`,
     [until],
   );
   return rows[0]?.n ?? 0;

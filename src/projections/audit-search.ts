@@ -64,6 +64,34 @@ export async function entitiesBy(
   return rows;
 }
 
+/** The streams that issued tokens, led to grants, or hold the grants of sessions, by name. */
+export async function linkedStreams(
+  pool: pg.Pool,
+  of: 'token' | 'grant' | 'session',
+  ids: readonly string[],
+): Promise<string[]> {
+  const { rows } = await pool.query<{ stream: string }>(
+    `select distinct stream from ${AUDIT_SCHEMA}.links where name = any($1) order by 1`,
+    [ids.filter((id) => !id.includes('\0')).map((id) => `${of} ${id}`)],
+  );
+  return rows.map(({ stream }) => stream);
+}
+
+/** The grants that begun for a person or a client, the latest first, at most so many. */
+export async function grantsAbout(
+  pool: pg.Pool,
+  column: 'sub' | 'client_id',
+  value: string,
+  limit: number,
+): Promise<string[]> {
+  const { rows } = await pool.query<{ entity_id: string }>(
+    `select entity_id from ${EVENTS} where category = 'grant' and revision = 0 and ${column} = $1
+     order by position desc limit $2`,
+    [value, limit],
+  );
+  return rows.map(({ entity_id }) => `grant-${entity_id}`);
+}
+
 /** Decided at a time or later. */
 export function since(time: Instant): Condition {
   return (param) => {

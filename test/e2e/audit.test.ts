@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, fetchExchange, gql } from '@urql/core';
 import * as oidc from 'openid-client';
+import { digest } from '../../src/platform/secrets.ts';
 import type { Person } from '../support/admin.ts';
 import { type AdminApi, adminApi } from '../support/admin-api.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
@@ -237,6 +238,35 @@ describe.each(ENGINES)('what an auditor finds out, on %s:', (engine) => {
     const { code, stdout, stderr } = await server.run('rebuild');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('The audit index is as it was.');
+    expect(await answers()).toEqual(before);
+  });
+
+  test('and after what is over was taken out of the read models', async () => {
+    const tokenId = digest(tokens.access ?? '');
+    const past = async (position: string) =>
+      (
+        await ask(
+          `query ($tokenId: String!, $at: AsOf) { token(tokenId: $tokenId, asOf: $at) { kind asOf { position } } }`,
+          { tokenId, at: { position } },
+        )
+      ).token;
+    const { timeline } = await ask(
+      `query ($of: LineageSubject!) { lineage(of: $of) { timeline { position } } }`,
+      { of: { digest: tokenId } },
+    ).then(({ lineage }) => lineage);
+    const { position } = timeline.at(-1);
+    const answers = async () => [
+      await past(position),
+      await past(registered),
+      await lineage({ digest: tokenId }),
+      await lineage({ user: person.sub }),
+      await why({ token: tokens.access }),
+    ];
+    const before = await answers();
+    expect(before.slice(0, 2)).toEqual([{ kind: 'ACCESS_TOKEN', asOf: { position } }, null]);
+    await server.admin.pool.query(
+      `delete from read_1.tokens where grant_id is not null; delete from read_1.grants`,
+    );
     expect(await answers()).toEqual(before);
   });
 

@@ -17,6 +17,7 @@ import { Requires } from '../authorize.ts';
 import { envelopeOf, type GraphContext } from '../context.ts';
 import { badInput, searchable } from '../errors.ts';
 import { DateTimeScalar } from '../scalars.ts';
+import { audited } from '../time-travel/moment.ts';
 import { type GraphNode, graphOf, nodeIdOf } from './graph.ts';
 import { type Lives, livesOf, type Subject } from './lives.ts';
 import { type Ending, endOfEntity, endOfToken } from './why.ts';
@@ -226,6 +227,7 @@ export class LineageResolver {
     @Ctx() context: GraphContext,
   ): Promise<Lineage | null> {
     const subject = subjectOf(of);
+    await audited(context, await context.audit.head());
     const lives = await livesOf(context, subject);
     const { nodes, edges } = graphOf(lives);
     const shown = nodes.map((node) => nodeOf(lives, node));
@@ -247,6 +249,7 @@ export class LineageResolver {
     @Ctx() context: GraphContext,
   ): Promise<Verdict | null> {
     const subject = subjectOf(of);
+    await audited(context, await context.audit.head());
     const lives = await livesOf(context, subject);
     const node = graphOf(lives).nodes.find(({ id }) => id === nodeIdOf(subject));
     await recordLook(context, subject, node ? 1 : 0);

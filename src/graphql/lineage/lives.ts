@@ -3,11 +3,7 @@ import type { GrantTerms } from '../../domain/grant.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/event-store.ts';
 import { upcast } from '../../eventstore/upcast.ts';
 import { entityOf } from '../../projections/audit-log.ts';
-import { backchannelRequests } from '../../projections/backchannel-requests.ts';
-import { deviceAuthorizations } from '../../projections/device-authorizations.ts';
-import { type GrantRow, grants } from '../../projections/grants.ts';
-import { readBy } from '../../projections/page.ts';
-import { type TokenRow, tokens } from '../../projections/tokens.ts';
+import { grantsAbout, linkedStreams } from '../../projections/audit-search.ts';
 
 /** As many grants of a person, a client or a session are told of: the latest. */
 export const MAX_GRANTS = 50;
@@ -44,20 +40,12 @@ export async function livesOf(
   const { roots, complete } = await rootsOf(pool, subject);
   await load(roots);
   const opened = [...streams].filter(([name]) => name.startsWith('grant-'));
-  const ids = opened.map(([name]) => entityOf(name).id);
-  const requests = await Promise.all(
-    [
-      { category: 'device', model: deviceAuthorizations },
-      { category: 'ciba', model: backchannelRequests },
-    ].map(async ({ category, model }) => {
-      const rows = await readBy<{ digest: string }>(pool, model, 'grant_id', ids);
-      return rows.map(({ digest }) => `${category}-${digest}`);
-    }),
+  const requests = await linkedStreams(
+    pool,
+    'grant',
+    opened.map(([name]) => entityOf(name).id),
   );
-  await load([
-    ...[...streams].flatMap(([name, events]) => restsOn(name, events)),
-    ...requests.flat(),
-  ]);
+  await load([...[...streams].flatMap(([name, events]) => restsOn(name, events)), ...requests]);
   return { streams, complete };
 }
 
@@ -67,18 +55,15 @@ async function rootsOf(
   { kind, key }: Subject,
 ): Promise<{ roots: string[]; complete: boolean }> {
   if (kind === 'token') {
-    const [row] = await readBy<TokenRow>(pool, tokens, 'digest', [key]);
-    const root = row?.grant_id ? `grant-${row.grant_id}` : `token-${key}`;
-    return { roots: [root], complete: true };
+    return { roots: await linkedStreams(pool, 'token', [key]), complete: true };
   }
-  if (kind === 'grant' || kind === 'key') return { roots: [`${kind}-${key}`], complete: true };
-  const column = { session: 'session_uid', user: 'sub', client: 'client_id' }[kind];
-  const rows = await readBy<GrantRow>(pool, grants, column, [key]);
-  const latest = rows.sort((a, b) => (a.opened_at < b.opened_at ? 1 : -1)).slice(0, MAX_GRANTS);
-  return {
-    roots: [`${kind}-${key}`, ...latest.map(({ grant_id }) => `grant-${grant_id}`)],
-    complete: rows.length <= MAX_GRANTS,
-  };
+  const own = `${kind}-${key}`;
+  if (kind === 'grant' || kind === 'key') return { roots: [own], complete: true };
+  const found =
+    kind === 'session'
+      ? await linkedStreams(pool, 'session', [key])
+      : await grantsAbout(pool, kind === 'user' ? 'sub' : 'client_id', key, MAX_GRANTS + 1);
+  return { roots: [own, ...found.slice(0, MAX_GRANTS)], complete: found.length <= MAX_GRANTS };
 }
 
 /** The streams of what an entity rests on. */
