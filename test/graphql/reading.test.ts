@@ -229,7 +229,7 @@ describe('nodes', () => {
     expect(await api.call(query, { id: id('Client:nobody') })).toMatchObject({
       data: { node: null },
     });
-    for (const text of ['', 'Client:', 'Token:abc', 'constructor:x', 'Client:a\u0000']) {
+    for (const text of ['', 'Client:', 'Nothing:abc', 'constructor:x', 'Client:a\u0000']) {
       const { errors } = await api.call(query, { id: id(text) });
       expect(errors?.[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT', field: 'id' });
     }
