@@ -35,6 +35,7 @@ describe.each(ENGINES)('clients known by a document, on %s', (engine) => {
       env: {
         NODE_EXTRA_CA_CERTS: site.certificateFile,
         ALLOWED_PRIVATE_HOSTS: site.host,
+        CLIENT_REGISTRATION: 'open',
         CLIENT_METADATA_HOSTS: `${site.host},127.0.0.1`,
         CLIENT_REGISTRATION_SCOPES: `openid ${SCOPE}`,
       },
@@ -152,7 +153,19 @@ describe.each(ENGINES)('clients known by a document, on %s', (engine) => {
       grant_types_supported: expect.arrayContaining(['authorization_code', 'refresh_token']),
       scopes_supported: expect.arrayContaining(['offline_access']),
     });
-    expect(as).not.toHaveProperty('registration_endpoint');
+  });
+
+  test('may be registered as well by who wants to, without an invitation, but not endlessly', async () => {
+    const metadata = { redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: 'none' };
+    const request = () => oauth.dynamicClientRegistrationRequest(as, metadata, http);
+    const client = await oauth.processDynamicClientRegistrationResponse(await request());
+    expect(client).toMatchObject({ scope: `openid ${SCOPE}` });
+    const { tokens } = await signIn(client.client_id);
+    expect(await introspect(tokens.access_token)).toMatchObject({ active: true, aud: MCP });
+
+    const statuses = (await Promise.all(Array.from({ length: 35 }, request))).map((r) => r.status);
+    expect(statuses.filter((status) => status === 201)).toHaveLength(29);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(6);
   });
 
   test('sign people in for a resource and refresh, with nothing registered before', async () => {
