@@ -13,6 +13,7 @@ import { sweepState } from './eventstore/sweep.ts';
 import { auditMiddleware } from './graphql/audit/http.ts';
 import { AuditReadings } from './graphql/audit/readings.ts';
 import type { Dependencies } from './graphql/context.ts';
+import { readOperations } from './graphql/persisted-operations.ts';
 import { graphqlMiddleware } from './graphql/server.ts';
 import { backchannelLimits } from './oidc/backchannel-limits.ts';
 import { withClientDocuments } from './oidc/client-documents.ts';
@@ -31,7 +32,7 @@ import { perRequest } from './oidc/unit-of-work.ts';
 import { keepRemovingUnusedRegistrations } from './oidc/unused-registrations.ts';
 import { userCodeLimits } from './oidc/user-code-limits.ts';
 import type { CertificateProxy } from './platform/client-certificates.ts';
-import type { Config } from './platform/config.ts';
+import { type Config, settingsInForce } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { health } from './platform/health.ts';
 import {
@@ -317,6 +318,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     admin.on('error', (err) => log.warn({ err }, 'an answer could not be sent'));
     for (const middleware of outer) admin.use(middleware);
     admin.use(health(pool));
+    const operations = config.operations ? readOperations(config.operations) : undefined;
     const dependencies: Dependencies = {
       pool,
       store,
@@ -325,6 +327,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       subjectKeys,
       signingAlgorithms,
       issuer: config.issuer,
+      settings: settingsInForce(process.env),
       async waitFor(position) {
         if (!(await engine.projected(position))) throw new Error('not projected in time');
       },
@@ -337,7 +340,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       log,
       development: process.env.NODE_ENV !== 'production',
     };
-    admin.use(await graphqlMiddleware(dependencies));
+    admin.use(await graphqlMiddleware(dependencies, { operations }));
     admin.use(auditMiddleware(dependencies, ending.signal));
 
     const { port, adminPort, mtlsPort } = config;

@@ -19,6 +19,8 @@ export const ADMIN_ENTITIES = [
 /** What can be read and not written. */
 export const ADMIN_RECORDS = [
   'schema',
+  /** How the server is set up. */
+  'settings',
   /** The record of everything that happened. */
   'audit',
   /** What only persons concerned should see: where requests came from, and what is sealed in events. */
@@ -53,7 +55,7 @@ export const ROLES: Readonly<Record<string, readonly string[]>> = {
   owner: [EVERYTHING],
   administrator: EACH,
   support: [...reading([...OF_PEOPLE, 'clients', 'scopes', 'resources']), ...writing(OF_PEOPLE)],
-  auditor: reading([...ADMIN_ENTITIES, 'audit', 'schema']),
+  auditor: reading([...ADMIN_ENTITIES, 'audit', 'schema', 'settings']),
   'read-only': reading(ADMIN_ENTITIES),
 };
 

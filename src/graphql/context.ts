@@ -4,6 +4,7 @@ import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import type { Envelope, EventStore, Position } from '../eventstore/event-store.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { SCHEMA_VERSION } from '../eventstore/upcast.ts';
+import type { SettingInForce } from '../platform/config.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import { Cursors } from '../projections/cursor.ts';
@@ -22,6 +23,7 @@ export interface Dependencies {
   readonly subjectKeys: SubjectKeys;
   readonly signingAlgorithms: readonly SigningAlgorithm[];
   readonly issuer: string;
+  readonly settings: readonly SettingInForce[];
   /** Resolves once the read models show the position, or rejects when that takes too long. */
   readonly waitFor: (position: Position) => Promise<void>;
   readonly audit: {

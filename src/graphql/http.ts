@@ -20,12 +20,14 @@ export class HttpError extends Error {
 /**
  * Has Apollo answer a request. The body is read here and nowhere else: a body parser in front of
  * everything would get in the way of the protocol's endpoints.
+ * @param operation finds out what a body stands for
  * @throws HttpError for a body that is too large or no JSON
  */
 export async function ask(
   apollo: ApolloServer<GraphContext>,
   ctx: Koa.Context,
   contextValue: GraphContext,
+  operation: (body: unknown) => unknown = (body) => body,
 ): Promise<Answer> {
   const headers = new HeaderMap();
   for (const [name, value] of Object.entries(ctx.req.headers)) {
@@ -37,7 +39,7 @@ export async function ask(
       method: ctx.method,
       headers,
       search: ctx.search,
-      body: hasJson ? await jsonBody(ctx) : undefined,
+      body: operation(hasJson ? await jsonBody(ctx) : undefined),
     },
     context: async () => contextValue,
   });

@@ -42,6 +42,7 @@ import { ScopeResolver } from './scope.ts';
 import { ScopeMutations, ScopePayloadResolver } from './scope-mutations.ts';
 import { SessionClientResolver, SessionResolver } from './session.ts';
 import { SessionMutations, SessionPayloadResolver } from './session-mutations.ts';
+import { SettingResolver } from './setting.ts';
 import { SigningKeyResolver } from './signing-key.ts';
 import { SigningKeyMutations, SigningKeyPayloadResolver } from './signing-key-mutations.ts';
 import { TokenResolver } from './token.ts';
@@ -110,6 +111,7 @@ const resolvers = [
   ConfigurationResolver,
   RestoreMutations,
   HousekeepingResolver,
+  SettingResolver,
 ] as const;
 
 /** Inputs of which exactly one field is given. */

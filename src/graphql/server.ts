@@ -10,6 +10,7 @@ import { authenticated, sourceOf } from './authenticate.ts';
 import { contextFor, type Dependencies, type GraphContext } from './context.ts';
 import { ask, HttpError, send, sendError } from './http.ts';
 import { aliasLimit, depthLimit, MAX_TOKENS } from './limits.ts';
+import { type PersistedOperations, persisted } from './persisted-operations.ts';
 import {
   costLimit,
   discretion,
@@ -23,17 +24,24 @@ import { adminSchema } from './schema.ts';
 const PATH = '/graphql';
 const TIMEOUT_MS = 10_000;
 
+export interface ServerOptions {
+  readonly timeoutMs?: number;
+  /** No others are executed. */
+  readonly operations?: PersistedOperations | undefined;
+}
+
 /** The Admin API as a Koa middleware: answers /graphql, and passes on everything else. */
 export async function graphqlMiddleware(
   dependencies: Dependencies,
-  { timeoutMs = TIMEOUT_MS }: { timeoutMs?: number } = {},
+  { timeoutMs = TIMEOUT_MS, operations }: ServerOptions = {},
 ): Promise<Koa.Middleware> {
   const apollo = await startApollo();
+  const operation = operations && ((body: unknown) => persisted(operations, body));
 
   async function respond(ctx: Koa.Context, requestId: string): Promise<void> {
     const principal = await authenticated(ctx, dependencies);
     const context = contextFor(dependencies, { principal, requestId, source: sourceOf(ctx) });
-    send(ctx, await inTime(ask(apollo, ctx, context), timeoutMs));
+    send(ctx, await inTime(ask(apollo, ctx, context, operation), timeoutMs));
   }
 
   return async (ctx, next) => {

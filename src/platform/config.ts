@@ -7,6 +7,7 @@ import {
 import { clientRegistrationSettings } from './client-registration-settings.ts';
 import { endingSettings } from './ending-settings.ts';
 import { passwordProblem } from './passwords.ts';
+import { pruningSettings } from './pruning-settings.ts';
 import { commaSeparated, flag, type Setting, setting, text, wholeNumber } from './setting.ts';
 
 /** What an operator has to correct, all of it at once. */
@@ -88,12 +89,14 @@ const fields = {
   databaseUrl: setting({
     variable: 'DATABASE_URL',
     default: null,
+    secret: true,
     description: 'A PostgreSQL (15 or newer) to use in place of the embedded one: `postgres://…`.',
     schema: z.string().regex(POSTGRES, 'must be a URL that begins with postgres://').nullable(),
   }),
   eventStoreUrl: setting({
     variable: 'EVENTSTORE_URL',
     default: null,
+    secret: true,
     description:
       'An EventStoreDB or KurrentDB to keep the log in, in place of PostgreSQL: `esdb://…`.',
     schema: z
@@ -107,6 +110,7 @@ const fields = {
   masterKey: setting({
     variable: 'MASTER_KEY',
     default: null,
+    secret: true,
     description:
       '32 random bytes in base64 or hex, under which all secrets and personal data are encrypted. Required with `DATABASE_URL`; otherwise made once and kept in `DATA_DIR`. Losing it loses them.',
     schema: z
@@ -151,6 +155,7 @@ const fields = {
   adminPassword: setting({
     variable: 'ADMIN_PASSWORD',
     default: null,
+    secret: true,
     description:
       "The first administrator's password, used on the first start only. Without it a random one is made, and shown once.",
     schema: z
@@ -164,6 +169,7 @@ const fields = {
   adminClientSecret: setting({
     variable: 'ADMIN_CLIENT_SECRET',
     default: null,
+    secret: true,
     description:
       'Secret of the client `muniment-admin`, by which scripts reach the Admin API; used on the first start only. Without it a random one is made, and shown once.',
     schema: z
@@ -243,44 +249,7 @@ const fields = {
     schema: commaSeparated(HOST, 'must be hosts, such as keys.internal:8443, separated by commas'),
   }),
   ...endingSettings,
-  pruning: setting({
-    variable: 'PRUNING',
-    default: 'true',
-    description:
-      'Whether tokens and authorizations that are over are taken away from the read models. The log keeps them.',
-    schema: flag,
-  }),
-  pruningPeriod: setting({
-    variable: 'PRUNING_PERIOD',
-    default: '3600',
-    description: 'Seconds from one time to the next.',
-    schema: wholeNumber(60, 604_800),
-  }),
-  pruneTokens: setting({
-    variable: 'PRUNE_TOKENS',
-    default: 'true',
-    description: 'Whether tokens, device authorizations and delivered notices are among them.',
-    schema: flag,
-  }),
-  pruneAuthorizations: setting({
-    variable: 'PRUNE_AUTHORIZATIONS',
-    default: 'true',
-    description: 'Whether grants, withdrawn consents and sessions are among them.',
-    schema: flag,
-  }),
-  minimumTokenLifespan: setting({
-    variable: 'MINIMUM_TOKEN_LIFESPAN',
-    default: '1209600',
-    description:
-      'Seconds that a token is kept after it expired: two weeks by default, and never less than `UNUSED_CLIENT_DAYS` where clients registered themselves.',
-    schema: wholeNumber(600, 400_000_000),
-  }),
-  minimumAuthorizationLifespan: setting({
-    variable: 'MINIMUM_AUTHORIZATION_LIFESPAN',
-    default: '1209600',
-    description: 'Seconds that an authorization is kept, however soon it is over.',
-    schema: wholeNumber(600, 400_000_000),
-  }),
+  ...pruningSettings,
   logLevel: setting({
     variable: 'LOG_LEVEL',
     default: 'info',
@@ -293,6 +262,13 @@ const fields = {
     description:
       'Whether the demo client is registered on the first start. `false` by default with `DATABASE_URL`.',
     schema: flag,
+  }),
+  operations: setting({
+    variable: 'PERSISTED_OPERATIONS',
+    default: null,
+    description:
+      'A manifest of GraphQL operations (JSON): then the Admin API executes no others. See [docs/admin-api.md](docs/admin-api.md#persisted-operations).',
+    schema: text('must be a file').nullable(),
   }),
   shutdownTimeout: setting({
     variable: 'SHUTDOWN_TIMEOUT',
@@ -308,6 +284,26 @@ export const settings: readonly Omit<Setting<z.ZodType>, 'schema'>[] = Object.va
 export type Config = {
   readonly [F in keyof typeof fields]: z.output<(typeof fields)[F]['schema']>;
 };
+
+/** A setting as it is in force. */
+export interface SettingInForce {
+  readonly variable: string;
+  readonly description: string;
+  /** null for none, and for what a secret is. */
+  readonly default: string | null;
+  /** null for none; of a secret, only that there is one. */
+  readonly value: string | null;
+}
+
+/** The settings as operators may see them. */
+export function settingsInForce(
+  env: Readonly<Record<string, string | undefined>>,
+): SettingInForce[] {
+  return settings.map(({ variable, description, default: byDefault, secret }) => {
+    const value = env[variable] || byDefault;
+    return { variable, description, default: byDefault, value: secret && value ? '[set]' : value };
+  });
+}
 
 /**
  * Reads the configuration from environment variables; an empty one counts as absent.

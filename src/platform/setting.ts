@@ -6,6 +6,8 @@ export interface Setting<S extends z.ZodType> {
   /** null: none. */
   readonly default: string | null;
   readonly description: string;
+  /** Its value is shown to nobody. */
+  readonly secret?: true;
   readonly schema: S;
 }
 

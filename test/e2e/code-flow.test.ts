@@ -45,7 +45,9 @@ describe.each(ENGINES)('the authorization code flow with openid-client, on %s', 
       'password',
       'refresh_token',
       'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
       'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:openid:params:grant-type:ciba',
     ]);
   });
 

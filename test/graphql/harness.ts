@@ -18,7 +18,8 @@ import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import { auditMiddleware } from '../../src/graphql/audit/http.ts';
 import { AuditReadings } from '../../src/graphql/audit/readings.ts';
 import type { Dependencies } from '../../src/graphql/context.ts';
-import { graphqlMiddleware } from '../../src/graphql/server.ts';
+import { graphqlMiddleware, type ServerOptions } from '../../src/graphql/server.ts';
+import { settingsInForce } from '../../src/platform/config.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
 import { digest, randomToken, Secrets } from '../../src/platform/secrets.ts';
 import { SubjectKeys } from '../../src/platform/subject-keys.ts';
@@ -78,7 +79,10 @@ export interface Harness {
 
 /** The Admin API on a database of its own, over HTTP. */
 export async function openHarness(
-  options: { development?: boolean; timeoutMs?: number; waitFor?: Dependencies['waitFor'] } = {},
+  options: ServerOptions & {
+    development?: boolean;
+    waitFor?: Dependencies['waitFor'];
+  } = {},
 ): Promise<Harness> {
   const database = await createDatabase();
   const pool = connectPostgres(database.connection);
@@ -126,6 +130,7 @@ export async function openHarness(
     secrets,
     subjectKeys,
     signingAlgorithms,
+    settings: settingsInForce({ LOG_LEVEL: 'debug', MASTER_KEY: 'a secret' }),
     issuer: 'https://id.example',
     waitFor: options.waitFor ?? (async () => undefined),
     housekeeping: {

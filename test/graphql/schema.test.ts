@@ -87,6 +87,8 @@ describe('scopes', () => {
       whyInactive: 'audit',
       blastRadius: 'audit',
       configuration: 'configuration',
+      settings: 'settings',
+      roles: 'users',
       housekeeping: 'housekeeping',
     };
     const named = (field: string) =>

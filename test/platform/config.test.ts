@@ -69,6 +69,7 @@ describe('loadConfig', () => {
       allowedPrivateHosts: [],
       logLevel: 'info',
       demo: true,
+      operations: null,
       shutdownTimeout: 10,
     });
   });
@@ -125,6 +126,7 @@ describe('loadConfig', () => {
       ALLOWED_PRIVATE_HOSTS: 'Keys.internal, localhost:8443,[::1]:8443',
       LOG_LEVEL: 'debug',
       DEMO: 'true',
+      PERSISTED_OPERATIONS: '/etc/muniment/operations.json',
       SHUTDOWN_TIMEOUT: '25',
     };
     expect(Object.keys(env).sort()).toEqual(settings.map(({ variable }) => variable).sort());
@@ -175,6 +177,7 @@ describe('loadConfig', () => {
       allowedPrivateHosts: ['keys.internal', 'localhost:8443', '[::1]:8443'],
       logLevel: 'debug',
       demo: true,
+      operations: '/etc/muniment/operations.json',
       shutdownTimeout: 25,
     });
   });
@@ -238,6 +241,7 @@ describe('loadConfig', () => {
       ALLOWED_PRIVATE_HOSTS: 'https://keys.internal',
       LOG_LEVEL: 'loud',
       DEMO: '1',
+      PERSISTED_OPERATIONS: ' ',
       SHUTDOWN_TIMEOUT: '1.5',
     };
     expect(Object.keys(problemsOf(env)).sort()).toEqual(Object.keys(env).sort());
