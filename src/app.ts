@@ -2,6 +2,7 @@ import http from 'node:http';
 import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { Observability } from './app/observability.ts';
 import { type FirstRun, seed } from './commands/seed/seed.ts';
 import { openPolicy } from './domain/registration-policy.ts';
 import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
@@ -34,7 +35,6 @@ import { userCodeLimits } from './oidc/user-code-limits.ts';
 import type { CertificateProxy } from './platform/client-certificates.ts';
 import { type Config, settingsInForce } from './platform/config.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
-import { health } from './platform/health.ts';
 import {
   accessLog,
   answerErrors,
@@ -88,8 +88,9 @@ export interface Engine {
 export async function openEngine(
   config: Config,
   log: Logger,
-  options: { project: boolean } = { project: true },
+  options: { project: boolean; observability?: Observability } = { project: true },
 ): Promise<Engine> {
+  const { observability } = options;
   const embedded = config.databaseUrl
     ? undefined
     : await startEmbeddedPostgres({
@@ -101,7 +102,9 @@ export async function openEngine(
     log: (err) => log.warn({ err }, 'a connection to PostgreSQL broke'),
   });
   const closing = new AbortController();
+  if (embedded) observability?.metrics.embedded(true);
   void embedded?.ended.then(() => {
+    observability?.metrics.embedded(false);
     if (closing.signal.aborted) return;
     log.fatal('the embedded PostgreSQL has ended, and the server with it');
     process.exitCode = 1;
@@ -139,15 +142,17 @@ export async function openEngine(
         write: (client, events) => applyEvents(client, READ_SCHEMA, protocolReadModels, events),
         signal: closing.signal,
         failed: (error) => log.error({ err: error }, 'the projector stopped, and starts again'),
+        observe: observability?.metrics.projector('protocol'),
       });
     }
   } else {
-    store = postgresEventStore({ pool, inline: inlineProjection(protocolReadModels) });
+    const inline = inlineProjection(protocolReadModels);
+    store = postgresEventStore({ pool, inline, observe: observability?.batch });
   }
 
   return {
     pool,
-    store,
+    store: observability?.log(store) ?? store,
     projected,
     head: config.eventStoreUrl
       ? async () => (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0)
@@ -171,21 +176,24 @@ export interface RunningServer {
 /** Starts the whole server: both listeners are open when this resolves. */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const secrets = new Secrets(await loadMasterKey(config));
-  const engine = await openEngine(config, log);
+  const observability = new Observability(config);
+  const engine = await openEngine(config, log, { project: true, observability });
   const closing = new AbortController();
   const ending = new AbortController();
   let auditing: Promise<void> | undefined;
   try {
     const { pool, store } = engine;
-    const call = outbound(config);
+    const call = observability.calls(outbound(config));
     const uninvited = openPolicy(config.clientRegistrationScopes);
     const documents = { ...config, store, outbound: call, openPolicy: uninvited };
     const reads = new ProtocolReads(pool, perRequest, withClientDocuments(documents));
     const told = noticeConsequences({ reads, secrets });
     const ended = endingConsequences(secrets, config);
-    const decided = executor(store, {
-      consequences: async (...facts) => [...(await told(...facts)), ...(await ended(...facts))],
-    });
+    const decided = observability.decisions(
+      executor(store, {
+        consequences: async (...facts) => [...(await told(...facts)), ...(await ended(...facts))],
+      }),
+    );
     const notifier = logNotifier(log);
     let refresh = async () => {};
     const execute: Execute = async (...wanted) => {
@@ -207,6 +215,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       keys: { secrets, subjectKeys },
       signal: closing.signal,
       failed: (err) => log.error({ err }, 'the audit index stopped, and starts again'),
+      observe: observability.metrics.projector('audit'),
     });
     const audited = projectionProgress(pool, AUDIT_SCHEMA, closing.signal, AUDIT_GROUP);
     const policy = {
@@ -228,6 +237,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const https = config.issuer.startsWith('https:');
     const outer = [
       requestIds(),
+      observability.requests(),
       accessLog(log),
       securityHeaders({ https }),
       notFound(),
@@ -317,7 +327,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const admin = new Koa();
     admin.on('error', (err) => log.warn({ err }, 'an answer could not be sent'));
     for (const middleware of outer) admin.use(middleware);
-    admin.use(health(pool));
+    for (const middleware of observability.endpoints(engine, ending.signal)) admin.use(middleware);
     const operations = config.operations ? readOperations(config.operations) : undefined;
     const dependencies: Dependencies = {
       pool,
@@ -337,6 +347,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       },
       auditReadings: readings,
       housekeeping,
+      observe: (operation) => observability.metrics.operation(operation),
       log,
       development: process.env.NODE_ENV !== 'production',
     };

@@ -3,6 +3,7 @@ import { startServer } from '../app.ts';
 import type { FirstRun } from '../commands/seed/seed.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
+import { startTracing } from '../platform/tracing-sdk.ts';
 import { askWhatIsGiven, sayReady, serveWithWorkers } from './workers.ts';
 
 /** Starts the server and runs until SIGTERM or SIGINT, finishing requests under way. */
@@ -13,6 +14,7 @@ export async function serveCommand(): Promise<void> {
   const log = createLogger(config.logLevel).child(whose);
   if (cluster.isPrimary && config.workers > 1) return serveWithWorkers(config, log);
 
+  const endTracing = await startTracing(process.env, log);
   const server = await startServer(config, log);
   if (server.firstRun) process.stdout.write(welcome(config, server.firstRun));
   if (cluster.isWorker) sayReady();
@@ -24,6 +26,7 @@ export async function serveCommand(): Promise<void> {
     stopping = true;
     if (cluster.isPrimary) log.info({ signal }, 'stopping');
     await server.stop();
+    await endTracing();
     if (cluster.isPrimary) log.info('stopped');
     // An idle library timer must not keep the process: everything that is ours has ended.
     process.exit(process.exitCode ?? 0);

@@ -34,9 +34,19 @@ export interface Dependencies {
   };
   readonly auditReadings: Pick<AuditReadings, 'record'>;
   readonly housekeeping: HousekeepingPolicy;
+  /** Told of each operation: what kind it was, and what became of it. */
+  readonly observe?: (operation: ObservedOperation) => void;
   readonly log: Logger;
   /** Introspection for everyone who may call at all. */
   readonly development: boolean;
+}
+
+export interface ObservedOperation {
+  /** `query`, `mutation`, or `invalid` where it is neither. */
+  readonly type: string;
+  /** `ok`, `refused` where there are userErrors, or the code of the first error. */
+  readonly outcome: string;
+  readonly seconds: number;
 }
 
 /** One call: who makes it, from where, and what was loaded for it so far. */

@@ -1,8 +1,14 @@
 import type { ApolloServerPlugin, GraphQLRequestContext } from '@apollo/server';
-import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import {
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  Kind,
+} from 'graphql';
 import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
 import { isTransient } from '../platform/postgres.ts';
+import { describeSpan } from '../platform/tracing.ts';
 import { demand, READ_SCHEMA_SCOPE } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { costOf, introspects, MAX_COST } from './limits.ts';
@@ -40,6 +46,44 @@ export const introspectionGuard: Plugin = {
     };
   },
 };
+
+/** Tells of each operation what became of it, and names the span after the fields it asks for. */
+export const observation: Plugin = {
+  async requestDidStart() {
+    const started = performance.now();
+    return {
+      async didResolveOperation({ operation }) {
+        describeSpan((span) => {
+          if (!operation) return;
+          const fields = operation.selectionSet.selections.flatMap((each) =>
+            each.kind === Kind.FIELD ? each.name.value : [],
+          );
+          span.updateName(`graphql ${operation.operation}`);
+          span.setAttributes({
+            'graphql.operation.type': operation.operation,
+            'graphql.fields': [...new Set(fields)],
+          });
+        });
+      },
+      async willSendResponse(call) {
+        const outcome = outcomeOf(singleResult(call));
+        const seconds = (performance.now() - started) / 1_000;
+        const type = call.operation?.operation ?? 'invalid';
+        call.contextValue.observe?.({ type, outcome, seconds });
+        describeSpan((span) => span.setAttribute('muniment.outcome', outcome));
+      },
+    };
+  },
+};
+
+function outcomeOf(result: FormattedExecutionResult | undefined): string {
+  const [error] = result?.errors ?? [];
+  if (error) return String(error.extensions?.code ?? 'INTERNAL_SERVER_ERROR');
+  const refused = Object.values(result?.data ?? {}).some(
+    (field) => (field as { userErrors?: unknown[] } | null)?.userErrors?.length,
+  );
+  return refused ? 'refused' : 'ok';
+}
 
 /** What went wrong inside stays inside: the caller gets the request's id, the log gets the error. */
 export const discretion: Plugin = {

@@ -6,6 +6,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import type Koa from 'koa';
+import { traced } from '../platform/tracing.ts';
 import { authenticated, sourceOf } from './authenticate.ts';
 import { contextFor, type Dependencies, type GraphContext } from './context.ts';
 import { ask, HttpError, send, sendError } from './http.ts';
@@ -18,6 +19,7 @@ import {
   introspectionGuard,
   isAway,
   loggable,
+  observation,
 } from './plugins.ts';
 import { adminSchema } from './schema.ts';
 
@@ -41,7 +43,8 @@ export async function graphqlMiddleware(
   async function respond(ctx: Koa.Context, requestId: string): Promise<void> {
     const principal = await authenticated(ctx, dependencies);
     const context = contextFor(dependencies, { principal, requestId, source: sourceOf(ctx) });
-    send(ctx, await inTime(ask(apollo, ctx, context, operation), timeoutMs));
+    const answer = () => inTime(ask(apollo, ctx, context, operation), timeoutMs);
+    send(ctx, await traced('graphql', answer));
   }
 
   return async (ctx, next) => {
@@ -79,6 +82,7 @@ async function startApollo(): Promise<ApolloServer<GraphContext>> {
       introspectionGuard,
       costLimit,
       discretion,
+      observation,
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginSchemaReportingDisabled(),

@@ -251,6 +251,7 @@ export function configuration(context: ConfigurationContext): Configuration {
     renderError: (ctx, out) => {
       const { error, error_description: message } = out;
       const requestId = ctx.state.requestId as string;
+      ctx.state.oauthError = error;
       send(
         ctx,
         pages.error({ locale: localeOf(ctx), status: ctx.status, error, message, requestId }),

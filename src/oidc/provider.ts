@@ -113,6 +113,10 @@ function build(context: ProviderContext & ConfigurationContext) {
   provider.on('server_error', (ctx, err) =>
     context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),
   );
+  // Of most, the client's redirect URI is told, and nobody else.
+  provider.on('authorization.error', (ctx, { error }) => {
+    ctx.state.oauthError = error;
+  });
   for (const middleware of context.outer) provider.use(middleware);
   provider.use(certificatesWhereTheyCome(context.mutualTls, ROUTES));
   provider.use(transaction(context));

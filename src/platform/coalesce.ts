@@ -1,9 +1,11 @@
 import { gather } from './gather.ts';
+import { asking, tracedBatch } from './tracing.ts';
 
 const MAX_BATCH = 500;
 
 interface Waiting<K, V> {
   readonly key: K;
+  readonly asker: ReturnType<typeof asking>;
   resolve(value: V): void;
   reject(error: unknown): void;
 }
@@ -24,7 +26,10 @@ export function coalesced<K, V>(
   async function flush(): Promise<void> {
     const batch = queue.splice(0, maxBatch);
     try {
-      const answers = await load(batch.map(({ key }) => key));
+      const askers = () => batch.map(({ asker }) => asker);
+      const answers = await tracedBatch('postgres read', askers, () =>
+        load(batch.map(({ key }) => key)),
+      );
       batch.forEach(({ resolve, reject }, nth) => {
         const answer = answers[nth];
         if (answer instanceof Error) reject(answer);
@@ -45,7 +50,7 @@ export function coalesced<K, V>(
 
   return (key) =>
     new Promise((resolve, reject) => {
-      queue.push({ key, resolve, reject });
+      queue.push({ key, asker: asking(), resolve, reject });
       next();
     });
 }

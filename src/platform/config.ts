@@ -6,6 +6,7 @@ import {
 } from './client-certificate-settings.ts';
 import { clientRegistrationSettings } from './client-registration-settings.ts';
 import { endingSettings } from './ending-settings.ts';
+import { observabilitySettings } from './observability-settings.ts';
 import { passwordProblem } from './passwords.ts';
 import { pruningSettings } from './pruning-settings.ts';
 import { commaSeparated, flag, type Setting, setting, text, wholeNumber } from './setting.ts';
@@ -28,8 +29,6 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/;
 // Not URLs to the letter: both may name several hosts, and PostgreSQL's may name none.
 const POSTGRES = /^postgres(ql)?:\/\/\S+$/;
 const EVENTSTORE = /^esdb(\+discover)?:\/\/\S+$/;
-
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** See also src/domain/signing-key.ts. */
 const SIGNING_ALGORITHMS = [
@@ -70,7 +69,7 @@ const fields = {
   adminPort: setting({
     variable: 'ADMIN_PORT',
     default: '3001',
-    description: 'Port of the admin listener: GraphQL and health.',
+    description: 'Port of the admin listener: GraphQL, health and metrics.',
     schema: wholeNumber(0, 65_535),
   }),
   host: setting({
@@ -250,12 +249,7 @@ const fields = {
   }),
   ...endingSettings,
   ...pruningSettings,
-  logLevel: setting({
-    variable: 'LOG_LEVEL',
-    default: 'info',
-    description: `One of ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}.`,
-    schema: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
-  }),
+  ...observabilitySettings,
   demo: setting({
     variable: 'DEMO',
     default: 'true',

@@ -35,6 +35,7 @@ export function accessLog(log: Logger): Middleware {
     ctx.res.once('close', () => {
       const line = {
         requestId: ctx.state.requestId,
+        traceId: ctx.state.traceId,
         method: ctx.method,
         path: withoutKeys(ctx.path),
         status: ctx.res.statusCode,
@@ -42,7 +43,7 @@ export function accessLog(log: Logger): Middleware {
         ...(ctx.res.writableFinished ? {} : { aborted: true }),
       };
       if (ctx.res.statusCode >= 500) log.warn(line, 'request');
-      else if (ctx.path.startsWith('/health/')) log.debug(line, 'request');
+      else if (/^\/(health\/|metrics$)/.test(ctx.path)) log.debug(line, 'request');
       else log.info(line, 'request');
     });
     return next();

@@ -6,6 +6,7 @@ import {
   type Logger,
   pino,
 } from 'pino';
+import { traceFields } from './tracing.ts';
 
 const HIDDEN = '[hidden]';
 const MAX_DEPTH = 8;
@@ -45,6 +46,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: traceFields,
       serializers: { err: (error) => error }, // `safe` has seen to it
       formatters: {
         level: (label) => ({ level: label }),

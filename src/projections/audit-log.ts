@@ -5,7 +5,7 @@ import { deciders } from '../domain/index.ts';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
-import { type ProjectionGroup, runProjector } from './projector.ts';
+import { type ProjectionGroup, type ProjectorObserver, runProjector } from './projector.ts';
 
 /** The schema of the audit index that is in use. */
 export const AUDIT_SCHEMA = 'audit_1';
@@ -90,6 +90,7 @@ export function runAuditProjector(options: {
   keys: AuditKeys;
   signal: AbortSignal;
   failed: (error: unknown) => void;
+  observe?: ProjectorObserver;
 }): Promise<void> {
   const { keys, ...rest } = options;
   return runProjector({

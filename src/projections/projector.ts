@@ -20,6 +20,12 @@ export const PROTOCOL_GROUP: ProjectionGroup = {
 const CANDIDATE_MS = 250;
 const RETRY_MS = 1_000;
 
+export interface ProjectorObserver {
+  /** This node begins to project, or no longer does. */
+  leading(leads: boolean): void;
+  failed(): void;
+}
+
 export interface ProjectorOptions {
   readonly pool: pg.Pool;
   readonly store: EventStore;
@@ -33,6 +39,7 @@ export interface ProjectorOptions {
   readonly signal: AbortSignal;
   /** Told why projecting stopped; it is taken up again from the checkpoint, and skips nothing. */
   readonly failed: (error: unknown) => void;
+  readonly observe?: ProjectorObserver;
 }
 
 /**
@@ -46,7 +53,9 @@ export async function runProjector(options: ProjectorOptions): Promise<void> {
     try {
       await lead(options);
     } catch (error) {
-      if (!signal.aborted) failed(error);
+      if (signal.aborted) return;
+      options.observe?.failed();
+      failed(error);
     }
     await pause(RETRY_MS, signal);
   }
@@ -65,6 +74,7 @@ async function lead(options: ProjectorOptions): Promise<void> {
       await pause(CANDIDATE_MS, stop);
       if (stop.aborted) return;
     }
+    options.observe?.leading(true);
     await client.query(`listen ${yieldChannel(group)}`);
     const after = await checkpoint(client, schema);
     let caughtUp = false;
@@ -75,6 +85,7 @@ async function lead(options: ProjectorOptions): Promise<void> {
     }
     lost.signal.throwIfAborted();
   } finally {
+    options.observe?.leading(false);
     client.release(true);
   }
 }
