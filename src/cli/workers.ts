@@ -71,6 +71,9 @@ export async function serveWithWorkers(config: Config, log: Logger): Promise<voi
     return true;
   }
 
+  // Each worker takes connections itself: one that this process had given to a worker that then died
+  // would never be closed.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ serialization: 'advanced' });
   // One first: it prepares the database, and what is wrong is said once.
   if (!(await keepWorker())) {
