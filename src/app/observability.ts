@@ -50,10 +50,15 @@ export class Observability {
   readonly #projected: boolean;
   readonly #lags = { protocol: new Lag(), audit: new Lag() };
   #appended = toPosition(0);
+  #engine: Observable | undefined;
 
   constructor(private readonly config: Pick<Config, 'eventStoreUrl' | 'metrics'>) {
     this.#projected = config.eventStoreUrl !== null;
-    this.metrics = new Metrics(this.#projected ? 'eventstoredb' : 'postgres');
+    this.metrics = new Metrics(this.#projected ? 'eventstoredb' : 'postgres', async () => {
+      if (!this.#engine) return null;
+      this.metrics.pool(this.#engine.pool);
+      return inTime(this.#readings(this.#engine));
+    });
   }
 
   log(store: EventStore): EventStore {
@@ -106,13 +111,10 @@ export class Observability {
 
   /** /health and /metrics of the admin listener. @param stopping aborted when the server stops */
   endpoints(engine: Observable, stopping: AbortSignal): Middleware[] {
-    const read = async () => {
-      this.metrics.pool(engine.pool);
-      this.metrics.read(await inTime(this.#readings(engine)));
-    };
+    this.#engine = engine;
     return [
       health(() => this.#readiness(engine, stopping)),
-      metricsEndpoint(this.metrics, { access: this.config.metrics, read }),
+      metricsEndpoint(this.metrics, this.config.metrics),
     ];
   }
 

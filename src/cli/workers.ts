@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../platform/config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { loadMasterKey } from '../platform/master-key.ts';
+import { gatherMetrics } from '../platform/worker-metrics.ts';
 
 /** A worker that lived shorter is not replaced at once: what ended it may well end the next one. */
 const SHORT_LIFE_MS = 5_000;
@@ -75,6 +76,7 @@ export async function serveWithWorkers(config: Config, log: Logger): Promise<voi
   // would never be closed.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ serialization: 'advanced' });
+  gatherMetrics();
   // One first: it prepares the database, and what is wrong is said once.
   if (!(await keepWorker())) {
     await embedded?.stop();
@@ -105,7 +107,7 @@ async function served(worker: Worker, given: Given): Promise<boolean> {
   const ready = new Promise<boolean>((resolve) => {
     worker.on('message', (said: Said) => {
       if (said === 'what is given?') worker.send(given);
-      else resolve(true);
+      else if (said === 'ready') resolve(true);
     });
   });
   return Promise.race([ready, once(worker, 'exit').then(() => false)]);

@@ -1,9 +1,11 @@
+import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import type { Middleware } from 'koa';
 import type pg from 'pg';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ObservedRequest } from './observe-requests.ts';
 import { equals } from './secrets.ts';
+import { gatheredMetrics, offerMetrics } from './worker-metrics.ts';
 
 /** Seconds: from a request that finds all it needs at hand to one that is about to be given up. */
 const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -90,17 +92,17 @@ export class Metrics {
     'Times that projecting a group stopped with an error; it starts again.',
     ['group'],
   );
-  readonly #lagPositions = this.#gauge(
+  readonly #lagPositions = this.#reading(
     'projection_lag_positions',
     'Positions of the log that the read models of a group do not show yet: events on PostgreSQL, bytes on EventStoreDB.',
     ['group'],
   );
-  readonly #lagSeconds = this.#gauge(
+  readonly #lagSeconds = this.#reading(
     'projection_lag_seconds',
     'Seconds that the read models of a group have been behind for.',
     ['group'],
   );
-  readonly #postgresUp = this.#gauge('postgres_up', 'Whether PostgreSQL answers: 1 or 0.');
+  readonly #postgresUp = this.#reading('postgres_up', 'Whether PostgreSQL answers: 1 or 0.');
   readonly #embeddedUp = this.#gauge(
     'embedded_postgres_up',
     'Whether the embedded PostgreSQL runs: 1 or 0. Absent where there is none.',
@@ -110,27 +112,32 @@ export class Metrics {
     'Connections of the pool, by state: total, idle; and requests waiting for one.',
     ['state'],
   );
-  readonly #noticesWaiting = this.#gauge(
+  readonly #noticesWaiting = this.#reading(
     'notices_waiting',
     'Notices to clients that are not delivered yet.',
   );
-  readonly #housekeepingRanAt = this.#gauge(
+  readonly #housekeepingRanAt = this.#reading(
     'housekeeping_last_run_timestamp_seconds',
     'When what is over was taken away from the read models last, as Unix time; 0 for never.',
   );
-  readonly #housekeepingRows = this.#gauge(
+  readonly #housekeepingRows = this.#reading(
     'housekeeping_last_rows',
     'Rows that went then, by table.',
     ['table'],
   );
-  readonly #keyAge = this.#gauge(
+  readonly #keyAge = this.#reading(
     'signing_key_age_seconds',
     'Seconds since the key that signs began to, by algorithm.',
     ['algorithm'],
   );
 
-  constructor(engine: string) {
+  /** @param read null when the database does not tell: what it would tell is absent then */
+  constructor(
+    engine: string,
+    private readonly read: () => Promise<Readings | null>,
+  ) {
     collectDefaultMetrics({ register: this.registry });
+    if (cluster.isWorker) offerMetrics(this.registry);
     this.#embeddedUp.remove();
     this.#gauge('build_info', 'Always 1; the version, and what it runs on, are in the labels.', [
       'version',
@@ -189,8 +196,19 @@ export class Metrics {
     this.#connections.set({ state: 'waiting' }, waitingCount);
   }
 
-  /** @param readings null when the database does not tell: what it would tell is absent then */
-  read(readings: Readings | null): void {
+  /** All that is read is asked for in the same moment, and read once. */
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.read()
+      .then((readings) => this.#show(readings))
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+    return this.#refreshing;
+  }
+
+  #refreshing: Promise<void> | undefined;
+
+  #show(readings: Readings | null): void {
     this.#postgresUp.set(readings ? 1 : 0);
     for (const gauge of [this.#noticesWaiting, this.#housekeepingRanAt]) gauge.remove();
     const labelled = [this.#lagPositions, this.#lagSeconds, this.#housekeepingRows, this.#keyAge];
@@ -218,6 +236,20 @@ export class Metrics {
     return new Gauge({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
   }
 
+  /** Read when somebody asks. Several workers read the same. */
+  #reading<L extends string>(name: string, help: string, labelNames: L[] = []): Gauge<L> {
+    const collect = () => this.#refresh();
+    const registers = [this.registry];
+    return new Gauge({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      registers,
+      collect,
+      aggregator: 'max',
+    });
+  }
+
   #histogram<L extends string>(
     name: string,
     help: string,
@@ -243,14 +275,9 @@ const { version: VERSION } = JSON.parse(
 
 /**
  * Tells the metrics at /metrics.
- * @param options.access `on`, `off`, or the bearer token that has to be shown
- * @param options.read brings up to date what is only read when somebody asks
+ * @param access `on`, `off`, or the bearer token that has to be shown
  */
-export function metricsEndpoint(
-  metrics: Metrics,
-  options: { access: string; read: () => Promise<void> },
-): Middleware {
-  const { access, read } = options;
+export function metricsEndpoint({ registry }: Metrics, access: string): Middleware {
   return async (ctx, next) => {
     if (ctx.path !== '/metrics' || access === 'off') return next();
     ctx.set('Cache-Control', 'no-store');
@@ -260,8 +287,7 @@ export function metricsEndpoint(
       ctx.body = { error: 'invalid_token', error_description: 'METRICS asks for a bearer token' };
       return;
     }
-    await read();
-    ctx.type = metrics.registry.contentType;
-    ctx.body = await metrics.registry.metrics();
+    ctx.type = registry.contentType;
+    ctx.body = await (cluster.isWorker ? gatheredMetrics() : registry.metrics());
   };
 }

@@ -11,7 +11,7 @@ interface Described {
   readonly labelNames: readonly string[];
 }
 
-const { registry } = new Metrics('postgres');
+const { registry } = new Metrics('postgres', async () => null);
 const metrics = registry.getMetricsAsArray() as unknown as Described[];
 const series = metrics.flatMap(({ name, type }) =>
   type === 'histogram' ? ['_bucket', '_sum', '_count'].map((part) => name + part) : [name],

@@ -98,6 +98,20 @@ describe('two workers', () => {
     expect(output.match(/Muniment is set up/g)).toHaveLength(1);
   });
 
+  test('tell together what each of them counts, whichever is asked', async () => {
+    await Promise.all(Array.from({ length: 10 }, issue));
+    const counted = async () => {
+      const told = await fetch(`http://localhost:${env.ADMIN_PORT}/metrics`, {
+        headers: { connection: 'close' },
+      });
+      const sample = /^muniment_http_requests_total\{endpoint="token".*outcome="2xx"\} (\d+)$/m;
+      return Number(sample.exec(await told.text())?.[1]);
+    };
+    const first = await counted();
+    expect(first).toBeGreaterThanOrEqual(20);
+    expect(await Promise.all(Array.from({ length: 6 }, counted))).toEqual(Array(6).fill(first));
+  });
+
   test('one that is killed under load is replaced, and nothing acknowledged is lost', async () => {
     const [victim] = workers('a worker serves') as Set<number>;
     const acknowledged: string[] = [];
