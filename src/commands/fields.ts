@@ -45,6 +45,11 @@ export function orNull<T extends z.ZodType>(schema: T) {
   return schema.nullish().transform((value) => value ?? null);
 }
 
+/** A time with its offset, in UTC with milliseconds. */
+export const instant = z.iso
+  .datetime({ offset: true, error: 'must be a time with its offset' })
+  .transform((time) => new Date(time).toISOString());
+
 /** RFC 6749 §3.3 scope-token. */
 export const scopeToken = z
   .string()

@@ -1,14 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { client } from '../domain/client.ts';
 import { streamOf } from '../domain/decider.ts';
 import { DomainError } from '../domain/errors.ts';
 import { grant } from '../domain/grant.ts';
+import { type Leak, leak } from '../domain/leak.ts';
 import { session } from '../domain/session.ts';
 import { clientToken } from '../domain/token.ts';
 import { user } from '../domain/user.ts';
 import { type Act, act } from '../eventstore/execute.ts';
 import { type Command, type CommandContext, carryOut, expectedVersion, parse } from './command.ts';
-import { name, reason } from './fields.ts';
+import { instant, name, orNull, reason } from './fields.ts';
 
 const id = name(200);
 
@@ -78,42 +80,74 @@ function tokenEnd(token: RevocableToken | undefined, digest: string): Act {
   }
 }
 
-const ofUser = z.object({ sub: name(128), reason, expectedVersion });
+const since = orNull(instant);
 
-/** Ends all sessions of a person. */
+const ofUser = z.object({ sub: name(128), since, reason, expectedVersion });
+
+/** Ends all sessions of a person, or those that began since a time. */
 export const endUserSessions: Command<z.input<typeof ofUser>, { sub: string }> = async (
   context,
   raw,
   envelope,
 ) => {
-  const { sub, reason, ...options } = parse(ofUser, raw);
-  const acts = [act(user, sub, [{ type: 'EndUserSessions', data: { reason } }], options)];
+  const { sub, since, reason, ...options } = parse(ofUser, raw);
+  const acts = [act(user, sub, [{ type: 'EndUserSessions', data: { since, reason } }], options)];
   return carryOut(context, acts, envelope, { sub });
 };
 
-/** Ends all grants of a person, those with offline access as well. */
+/** Ends all grants of a person, those with offline access as well, or those opened since a time. */
 export const revokeUserGrants: Command<z.input<typeof ofUser>, { sub: string }> = async (
   context,
   raw,
   envelope,
 ) => {
-  const { sub, reason, ...options } = parse(ofUser, raw);
-  const acts = [act(user, sub, [{ type: 'RevokeUserGrants', data: { reason } }], options)];
+  const { sub, since, reason, ...options } = parse(ofUser, raw);
+  const acts = [act(user, sub, [{ type: 'RevokeUserGrants', data: { since, reason } }], options)];
   return carryOut(context, acts, envelope, { sub });
 };
 
-const ofClient = z.object({ clientId: name(100), reason, expectedVersion });
+const ofClient = z.object({ clientId: name(100), since, reason, expectedVersion });
 
-/** Ends all grants of a client, whoever gave them. */
+/** Ends all grants of a client, whoever gave them, or those opened since a time. */
 export const revokeClientGrants: Command<z.input<typeof ofClient>, { clientId: string }> = async (
   context,
   raw,
   envelope,
 ) => {
-  const { clientId, reason, ...options } = parse(ofClient, raw);
-  const acts = [act(client, clientId, [{ type: 'RevokeClientGrants', data: { reason } }], options)];
+  const { clientId, since, reason, ...options } = parse(ofClient, raw);
+  const acts = [
+    act(client, clientId, [{ type: 'RevokeClientGrants', data: { since, reason } }], options),
+  ];
   return carryOut(context, acts, envelope, { clientId });
 };
+
+/** What a leak touched and what of it can still be used, as it was previewed. */
+export interface Touched extends Leak {
+  readonly grants: number;
+  readonly sessions: number;
+  readonly clientTokens: number;
+}
+
+const containment = z.object({ reason });
+
+/**
+ * Ends all that a leak touched, by one act.
+ * @param touched undefined for a secret or key that never was
+ * @throws DomainError `not_found`
+ */
+export function containLeak(
+  touched: Touched | undefined,
+): Command<z.input<typeof containment>, { touched: Touched | null }> {
+  return async (context, raw, envelope) => {
+    const { reason } = parse(containment, raw);
+    if (!touched) {
+      throw new DomainError('not_found', 'there never was such a secret or key', { field: 'of' });
+    }
+    const wish = { type: 'ContainLeak', data: { ...touched, reason } } as const;
+    const acts = [act(leak, randomUUID(), [wish], { fresh: true })];
+    return carryOut(context, acts, envelope, { touched });
+  };
+}
 
 async function assertBegun(
   { store }: CommandContext,

@@ -20,6 +20,7 @@ import { assertCoherent } from './client-rules.ts';
 import type { Decider, Fact } from './decider.ts';
 import { own, same } from './decider.ts';
 import { DomainError } from './errors.ts';
+import type { BulkEnd } from './ids.ts';
 
 export type * from './client-registration.ts';
 
@@ -54,7 +55,7 @@ export type ClientFacts = {
   ClientDisabled: { readonly reason: string };
   ClientEnabled: Record<string, never>;
   /** All grants there were, whoever gave them. */
-  ClientGrantsRevoked: { readonly reason: string };
+  ClientGrantsRevoked: BulkEnd;
   ClientRemoved: Record<string, never>;
 };
 
@@ -89,7 +90,7 @@ export type ClientWishes = {
   IssueClientRegistrationAccessToken: RegistrationAccess;
   DisableClient: { readonly reason: string };
   EnableClient: Record<string, never>;
-  RevokeClientGrants: { readonly reason: string };
+  RevokeClientGrants: BulkEnd;
   RemoveClient: Record<string, never>;
 };
 

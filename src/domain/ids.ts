@@ -7,6 +7,12 @@ export type Digest = string;
 /** A ciphertext made by platform/secrets; opaque to the domain. */
 export type Sealed = string;
 
+/** Rights that end together: all, or those that began at a time or later. */
+export interface BulkEnd {
+  readonly reason: string;
+  readonly since: Instant | null;
+}
+
 /** Why a right ended, in the words the audit trail shows. */
 export type RevocationReason =
   | 'code_replayed'

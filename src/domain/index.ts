@@ -9,6 +9,7 @@ import { cookieKey } from './cookie-key.ts';
 import { deviceAuthorization } from './device-authorization.ts';
 import { grant } from './grant.ts';
 import { initialAccessToken } from './initial-access-token.ts';
+import { leak } from './leak.ts';
 import { notice } from './notice.ts';
 import { scope } from './scope.ts';
 import { session } from './session.ts';
@@ -35,6 +36,7 @@ export const deciders = {
   cookieKey,
   signIns,
   auditReadings,
+  leak,
   trustedIssuer,
   notice,
   initialAccessToken,

@@ -1,7 +1,7 @@
 import type { Decider } from './decider.ts';
 import { same } from './decider.ts';
 import { DomainError } from './errors.ts';
-import type { Digest, Sealed } from './ids.ts';
+import type { BulkEnd, Digest, Sealed } from './ids.ts';
 
 /**
  * A person. `sub` is random and carries no meaning; everything that identifies the person is sealed
@@ -27,9 +27,9 @@ export type UserFacts = {
   UserDisabled: { readonly reason: string };
   UserEnabled: Record<string, never>;
   /** All sessions there were; how each ended is in its own stream. */
-  UserSessionsEnded: { readonly reason: string };
+  UserSessionsEnded: BulkEnd;
   /** All grants there were, those with offline access as well. */
-  UserGrantsRevoked: { readonly reason: string };
+  UserGrantsRevoked: BulkEnd;
   /** The key is gone; what was sealed under it can never be read again. */
   UserErased: Record<string, never>;
 };
@@ -42,8 +42,8 @@ export type UserWishes = {
   ChangeBackchannelCode: { readonly backchannelCode: Sealed | null };
   DisableUser: { readonly reason: string };
   EnableUser: Record<string, never>;
-  EndUserSessions: { readonly reason: string };
-  RevokeUserGrants: { readonly reason: string };
+  EndUserSessions: BulkEnd;
+  RevokeUserGrants: BulkEnd;
   EraseUser: Record<string, never>;
 };
 

@@ -15,6 +15,7 @@ import { ClientPayload } from './client-mutations.ts';
 import type { GraphContext } from './context.ts';
 import { Grant } from './grant.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
+import { DateTimeScalar } from './scalars.ts';
 import { UserPayload } from './user-mutations.ts';
 
 @InputType({ description: 'A grant that shall end.' })
@@ -28,6 +29,12 @@ export class UserGrantsRevokeInput extends VersionedInput {
   @Field(() => String, { description: 'The person’s subject.' })
   readonly sub!: string;
 
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Only those that began then or later; all when absent.',
+  })
+  readonly since?: string | null;
+
   @Field(() => String, { nullable: true, description: 'Why, for the history.' })
   readonly reason?: string | null;
 }
@@ -36,6 +43,12 @@ export class UserGrantsRevokeInput extends VersionedInput {
 export class ClientGrantsRevokeInput extends VersionedInput {
   @Field(() => String, { description: 'The client’s client_id.' })
   readonly clientId!: string;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Only those that began then or later; all when absent.',
+  })
+  readonly since?: string | null;
 
   @Field(() => String, { nullable: true, description: 'Why, for the history.' })
   readonly reason?: string | null;

@@ -33,6 +33,7 @@ import {
   InitialAccessTokenPayloadResolver,
 } from './initial-access-token-mutations.ts';
 import { BlastRadiusResolver } from './lineage/blast-radius.ts';
+import { ContainmentResolver } from './lineage/containment.ts';
 import { LineageResolver } from './lineage/lineage.ts';
 import { NodeResolver } from './node.ts';
 import { NoticeResolver } from './notice.ts';
@@ -62,6 +63,7 @@ const resolvers = [
   AuditEventResolver,
   LineageResolver,
   BlastRadiusResolver,
+  ContainmentResolver,
   ClientResolver,
   ClientPayloadResolver,
   ClientMutations,

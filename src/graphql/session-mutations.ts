@@ -13,6 +13,7 @@ import * as commands from '../commands/revocation.ts';
 import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
+import { DateTimeScalar } from './scalars.ts';
 import { Session } from './session.ts';
 import { UserPayload } from './user-mutations.ts';
 
@@ -26,6 +27,12 @@ export class SessionEndInput extends IdempotentInput {
 export class UserSessionsEndInput extends VersionedInput {
   @Field(() => String, { description: 'The person’s subject.' })
   readonly sub!: string;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Only those that began then or later; all when absent.',
+  })
+  readonly since?: string | null;
 
   @Field(() => String, { nullable: true, description: 'Why, for the history.' })
   readonly reason?: string | null;

@@ -142,7 +142,7 @@ export function auditWriter(schema: string, keys: AuditKeys) {
              on conflict (position) do nothing`,
       values: [JSON.stringify(rows)],
     });
-    const links = events.flatMap(({ type, data, stream }) => linksOf(type, data, stream));
+    const links = events.flatMap(linksOf);
     await client.query(
       `insert into ${schema}.links select * from unnest($1::text[], $2::text[]) on conflict do nothing`,
       [links.map(({ name }) => name), links.map(({ stream }) => stream)],
@@ -158,11 +158,12 @@ export function auditWriter(schema: string, keys: AuditKeys) {
 }
 
 /** By what name a stream can be found again that does not have it as its own. */
-function linksOf(type: string, data: object, stream: string): { name: string; stream: string }[] {
+function linksOf({ id, type, data, stream }: RecordedEvent): { name: string; stream: string }[] {
   const { digest, grantId, sessionUid } = data as Record<string, unknown>;
   if (type.endsWith('Issued') && digest) return [{ name: `token ${digest}`, stream }];
   if (type.endsWith('Approved') && grantId) return [{ name: `grant ${grantId}`, stream }];
   if (type === 'GrantOpened' && sessionUid) return [{ name: `session ${sessionUid}`, stream }];
+  if (type === 'LeakContained') return [{ name: `act ${id}`, stream }];
   return [];
 }
 

@@ -64,10 +64,10 @@ export async function entitiesBy(
   return rows;
 }
 
-/** The streams that issued tokens, led to grants, or hold the grants of sessions, by name. */
+/** The streams that issued tokens, led to grants, hold the grants of sessions or tell of acts, by name. */
 export async function linkedStreams(
   pool: pg.Pool,
-  of: 'token' | 'grant' | 'session',
+  of: 'token' | 'grant' | 'session' | 'act',
   ids: readonly string[],
 ): Promise<string[]> {
   const { rows } = await pool.query<{ stream: string }>(

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { Instant } from '../domain/ids.ts';
+import type { Leak } from '../domain/leak.ts';
 import { READ_SCHEMA } from './apply.ts';
 import { AUDIT_SCHEMA } from './audit-log.ts';
-import type { Condition } from './page.ts';
+import { equal } from './page.ts';
 
 /** One thing that was touched, and whether it can still be used. */
 export interface Touched {
@@ -27,12 +28,11 @@ export interface Radius {
   readonly tokens: TouchedGroup;
 }
 
-/** What is looked at: events of the audit index, or JWTs issued while a key signed. */
-export type Suspicion = { readonly events: readonly Condition[] } | { readonly jwtsOf: Period };
-
-interface Period {
-  readonly since: Instant;
-  readonly until: Instant;
+/** What of it containment ends; see {@link readContainable}. */
+export interface Containable {
+  readonly grants: TouchedGroup;
+  readonly sessions: TouchedGroup;
+  readonly clientTokens: TouchedGroup;
 }
 
 const s = READ_SCHEMA;
@@ -57,58 +57,109 @@ const TOKENS = `select t.digest as key, upper(t.kind) as kind, coalesce(t.client
     left join ${s}.users u on u.sub = g.sub left join ${s}.sessions v on v.uid = g.session_uid`;
 
 /** Every grant, session and token that somebody could have had a hand in, as they are now. */
-export async function readRadius(
+export async function readRadius(pool: pg.Pool, leak: Leak, limit: number): Promise<Radius> {
+  const { values, grants, sessions, tokens } = reachOf(leak, limit);
+  const [ofGrants, ofSessions, ofTokens] = await Promise.all([
+    group(pool, `${GRANTS} where ${grants}`, values),
+    group(pool, `${SESSIONS} where ${sessions}`, values),
+    group(pool, `${TOKENS} where ${tokens}`, values),
+  ]);
+  return { grants: ofGrants, sessions: ofSessions, tokens: ofTokens };
+}
+
+/** What of it has not ended: what its containment ends. */
+export async function readContainable(
   pool: pg.Pool,
-  suspicion: Suspicion,
-  { since, until }: Period,
+  leak: Leak,
   limit: number,
-): Promise<Radius> {
+): Promise<Containable> {
+  const { values, grants, sessions, clientTokens } = containable(leak, limit);
+  const [ofGrants, ofSessions, ofClientTokens] = await Promise.all([
+    group(pool, grants, values),
+    group(pool, sessions, values),
+    group(pool, clientTokens, values),
+  ]);
+  return { grants: ofGrants, sessions: ofSessions, clientTokens: ofClientTokens };
+}
+
+/** Ids of some of it. */
+export async function touchedBy(
+  pool: pg.Pool,
+  leak: Leak,
+  kind: keyof Containable,
+  limit: number,
+): Promise<string[]> {
+  const { values, [kind]: rows } = containable(leak, limit);
+  const found = await pool.query<{ key: string }>(
+    `select key from (${rows}) r where $2::timestamptz <= $3::timestamptz order by key limit $1`,
+    values,
+  );
+  return found.rows.map(({ key }) => key);
+}
+
+/**
+ * A secret or a key gives nobody a hold on a session. Who signed in from an address does have one, and
+ * on all that was opened in it.
+ */
+function containable(leak: Leak, limit: number) {
+  const { values, grants, sessions, tokens } = reachOf(leak, limit);
+  const inSessions = `g.session_uid in (select v.uid from ${s}.sessions v where ${sessions})`;
+  const persons = leak.of === 'address';
+  return {
+    values,
+    grants: `${GRANTS} where g.revoked_at is null and (${grants}${persons ? ` or ${inSessions}` : ''})`,
+    sessions: `${SESSIONS} where v.ended_at is null and ${persons} and ${sessions}`,
+    clientTokens: `${TOKENS} where t.kind = 'client_token' and t.revoked_at is null
+      and t.expires_at > now() and ${tokens}`,
+  };
+}
+
+/** What a leak touched, as conditions on the rows; of keys, the JWTs issued while they signed. */
+function reachOf(leak: Leak, limit: number) {
+  const values: unknown[] = [limit, leak.since, leak.until];
+  const param = (value: unknown) => `$${values.push(value)}`;
   // Times of issue are told in whole seconds.
   const issued = `t.issued_at >= date_trunc('second', $2::timestamptz) and t.issued_at <= $3`;
-  if ('jwtsOf' in suspicion) {
+  if (leak.of === 'signing_key') {
     const jwts = `t.format = 'jwt' and ${issued}`;
     const of = (column: string) => `select g.${column} from ${s}.tokens t
       join ${s}.grants g using (grant_id) where ${jwts}`;
-    return groups(pool, [limit, since, until], {
-      grants: `${GRANTS} where g.grant_id in (${of('grant_id')})`,
-      sessions: `${SESSIONS} where v.uid in (${of('session_uid')})`,
-      tokens: `${TOKENS} where ${jwts}`,
-    });
+    const grants = `g.grant_id in (${of('grant_id')})`;
+    return { values, grants, sessions: `v.uid in (${of('session_uid')})`, tokens: jwts };
   }
-  const values: unknown[] = [limit, since, until];
-  const param = (value: unknown) => `$${values.push(value)}`;
-  const where = suspicion.events.map((condition) => condition(param)).join(' and ');
+  const where = (
+    leak.of === 'address'
+      ? [equal('address_digest', leak.addressDigest ?? '')]
+      : leak.of === 'client'
+        ? [equal('client_id', leak.clientId ?? '')]
+        : [equal('client_id', leak.clientId ?? ''), equal('actor_id', leak.clientId ?? '')]
+  )
+    .map((condition) => condition(param))
+    .join(' and ');
   const touched = (category: string) => `select t.entity_id from ${AUDIT_SCHEMA}.events t
     where t.category = '${category}' and t.at >= $2 and t.at <= $3 and ${where}`;
-  return groups(pool, values, {
-    grants: `${GRANTS} where g.grant_id in (${touched('grant')})`,
-    sessions: `${SESSIONS} where v.uid in (${touched('session')})`,
-    tokens: `${TOKENS} where ${issued}
+  return {
+    values,
+    grants: `g.grant_id in (${touched('grant')})`,
+    sessions: `v.uid in (${touched('session')})`,
+    tokens: `${issued}
       and (t.grant_id in (${touched('grant')}) or t.digest in (${touched('token')}))`,
-  });
+  };
 }
 
-async function groups(
+async function group(
   pool: pg.Pool,
+  rows: string,
   values: readonly unknown[],
-  sql: Readonly<Record<keyof Radius, string>>,
-): Promise<Radius> {
-  const group = async (rows: string): Promise<TouchedGroup> => {
-    const found = await pool.query<Touched & { total: number; usable: number }>(
-      `with all_of_them as (${rows})
-       select key, kind, client_id, sub, since, active,
-         count(*) over ()::int as total, count(*) filter (where active) over ()::int as usable
-       from all_of_them
-       where $2::timestamptz <= $3::timestamptz order by active desc, since desc, key limit $1`,
-      [...values],
-    );
-    const [first] = found.rows;
-    return { total: first?.total ?? 0, active: first?.usable ?? 0, items: found.rows };
-  };
-  const [grants, sessions, tokens] = await Promise.all([
-    group(sql.grants),
-    group(sql.sessions),
-    group(sql.tokens),
-  ]);
-  return { grants, sessions, tokens };
+): Promise<TouchedGroup> {
+  const found = await pool.query<Touched & { total: number; usable: number }>(
+    `with all_of_them as (${rows})
+     select key, kind, client_id, sub, since, active,
+       count(*) over ()::int as total, count(*) filter (where active) over ()::int as usable
+     from all_of_them
+     where $2::timestamptz <= $3::timestamptz order by active desc, since desc, key limit $1`,
+    [...values],
+  );
+  const [first] = found.rows;
+  return { total: first?.total ?? 0, active: first?.usable ?? 0, items: found.rows };
 }

@@ -42,9 +42,14 @@ export const protocolReadModels = [
 
 /**
  * Facts that no row of the protocol shows: the claim on a user name is settled in its stream and
- * asked only there, and failed sign-ins and looks at the record are for the audit trail.
+ * asked only there; failed sign-ins, looks at the record and contained leaks are for the audit trail.
  */
-type Unshown = 'UsernameClaimed' | 'UsernameReleased' | 'SignInFailed' | 'AuditRead';
+type Unshown =
+  | 'UsernameClaimed'
+  | 'UsernameReleased'
+  | 'SignInFailed'
+  | 'AuditRead'
+  | 'LeakContained';
 
 type AllFacts = {
   [D in keyof typeof deciders]: (typeof deciders)[D] extends Decider<infer _S, infer _W, infer F>

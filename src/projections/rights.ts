@@ -7,6 +7,8 @@ export interface Holder {
   readonly sub?: string;
   readonly clientId?: string;
   readonly sessionUids?: readonly string[];
+  /** Only what began at that time or later. */
+  readonly since?: Instant | null;
 }
 
 export interface RightsFilter extends Holder {
@@ -25,15 +27,16 @@ export type GrantSelection = 'all' | 'consented' | 'session_bound' | 'signed_out
 /** Ids of some sessions that have not ended. */
 export async function openSessions(
   pool: pg.Pool,
-  { sub, keep, until }: RightsFilter,
+  { sub, keep, since, until }: RightsFilter,
   limit: number,
 ): Promise<string[]> {
   const { rows } = await pool.query<{ uid: string }>(
     `select uid from ${READ_SCHEMA}.sessions
      where ended_at is null and sub = $1 and ($2::text is null or uid <> $2)
        and ($3::timestamptz is null or started_at <= $3)
-     order by uid limit $4`,
-    [sub, keep ?? null, until ?? null, limit],
+       and ($4::timestamptz is null or started_at >= $4)
+     order by uid limit $5`,
+    [sub, keep ?? null, until ?? null, since ?? null, limit],
   );
   return rows.map(({ uid }) => uid);
 }
@@ -67,7 +70,7 @@ const SELECTIONS: Readonly<Record<GrantSelection, string>> = {
 export async function openGrants(
   pool: pg.Pool,
   selection: GrantSelection,
-  { sub, clientId, sessionUids, keep, until }: RightsFilter,
+  { sub, clientId, sessionUids, keep, since, until }: RightsFilter,
   options: { limit: number; offlineToo: boolean },
 ): Promise<string[]> {
   const { rows } = await pool.query<{ grant_id: string }>(
@@ -77,6 +80,7 @@ export async function openGrants(
        and ($3::text[] is null or g.session_uid = any($3))
        and ($4::text is null or g.session_uid is distinct from $4)
        and ($5::timestamptz is null or g.opened_at <= $5)
+       and ($8::timestamptz is null or g.opened_at >= $8)
        and ($7::boolean is not null) and ${SELECTIONS[selection]}
      order by g.grant_id limit $6`,
     [
@@ -87,6 +91,7 @@ export async function openGrants(
       until ?? null,
       options.limit,
       options.offlineToo,
+      since ?? null,
     ],
   );
   return rows.map(({ grant_id }) => grant_id);

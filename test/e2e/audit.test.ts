@@ -174,11 +174,43 @@ describe.each(ENGINES)('what an auditor finds out, on %s:', (engine) => {
     const never = await radius({ secret: { clientId, secretId: 'never' } });
     expect(never).toBeNull();
 
-    const data = await wish(
-      'mutation ($input: ClientDisableInput!) { clientDisable(input: $input) { position } }',
-      { input: { clientId, reason: 'its secret leaked' } },
+    const of = { client: clientId };
+    const { leakPreview } = await ask(
+      `query ($of: Suspect!) { leakPreview(of: $of) { grants { total items { key } }
+         sessions { total } clientTokens { total items { key } } } }`,
+      { of },
     );
-    expect(data.clientDisable.position).toMatch(/^\d+$/);
+    expect(leakPreview).toMatchObject({
+      grants: { total: 1 },
+      sessions: { total: 0 },
+      clientTokens: { total: 1, items: [{ key: digest(tokens.own ?? '') }] },
+    });
+    const contain = (input: object) =>
+      wish(
+        `mutation ($input: LeakContainInput!) { leakContain(input: $input) {
+           position userErrors { code field } touched { grants sessions clientTokens } } }`,
+        { input },
+      ).then(({ leakContain }) => leakContain);
+    const none = await contain({ of, since: later });
+    expect(none).toMatchObject({ position: null, touched: { grants: 0 } });
+    expect(await contain({ of: { key: 'never' } })).toMatchObject({
+      userErrors: [{ code: 'NOT_FOUND', field: 'of' }],
+    });
+    expect(await contain({ of, reason: 'its secret leaked' })).toEqual({
+      position: expect.stringMatching(/^\d+$/),
+      userErrors: [],
+      touched: { grants: 1, sessions: 0, clientTokens: 1 },
+    });
+    const ended = await server.admin.events();
+    const act = ended.find(({ type }) => type === 'LeakContained');
+    const because = ended.filter(({ metadata }) => metadata.$causationId === act?.id);
+    expect(because.map(({ type, stream }) => `${type} ${stream}`)).toEqual([
+      `GrantRevoked grant-${leakPreview.grants.items[0].key}`,
+      `ClientTokenRevoked token-${digest(tokens.own ?? '')}`,
+    ]);
+    for (const { metadata } of because) {
+      expect(metadata.$correlationId).toBe(act?.metadata.$correlationId);
+    }
     expect(await radius({ client: clientId })).toMatchObject({
       grants: { total: 1, active: 0 },
       tokens: { total: 6, active: 0 },
@@ -187,7 +219,7 @@ describe.each(ENGINES)('what an auditor finds out, on %s:', (engine) => {
 
   test('why a token is not good any more, in words, with the event', async () => {
     const { events } = await ask(
-      `query ($id: String!) { events(filter: { category: "client", entity: $id, types: ["ClientDisabled"] }) {
+      `query ($id: String!) { events(filter: { clientId: $id, types: ["LeakContained"] }) {
          nodes { eventId position } } }`,
       { id: clientId },
     );
@@ -196,15 +228,21 @@ describe.each(ENGINES)('what an auditor finds out, on %s:', (engine) => {
       expect(await why({ token })).toMatchObject({
         active: false,
         end: {
-          cause: 'CLIENT_DISABLED',
-          message: `the client was disabled: its secret leaked (event ${eventId})`,
-          event: { eventId, type: 'ClientDisabled' },
+          cause: token === tokens.own ? 'REVOKED' : 'GRANT_REVOKED',
+          message: expect.stringMatching(
+            new RegExp(`because a leak was contained: its secret leaked \\(event ${eventId}\\)$`),
+          ),
+          event: { eventId, type: 'LeakContained' },
         },
       });
     }
   });
 
   test('the client as it was before, and what is different since', async () => {
+    await wish(
+      'mutation ($input: ClientDisableInput!) { clientDisable(input: $input) { position } }',
+      { input: { clientId, reason: 'until it has another secret' } },
+    );
     const { client } = await ask(
       `query ($id: String!, $at: AsOf, $from: AsOf!) { client(clientId: $id, asOf: $at) {
          disabled asOf { position } secrets { description } diff(from: $from) { changes { field } } } }`,

@@ -154,7 +154,7 @@ describe('the job that finishes', () => {
     );
     for (let nth = 0; nth < 120; nth++) await signedIn('ada', `s${nth}`, true);
     await execute(
-      [act(user, 'ada', [{ type: 'EndUserSessions', data: { reason: '' } }])],
+      [act(user, 'ada', [{ type: 'EndUserSessions', data: { reason: '', since: null } }])],
       systemEnvelope(),
     );
     expect(await rows(`select from ${READ_SCHEMA}.sessions where ended_at is not null`)).toEqual(

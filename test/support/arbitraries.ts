@@ -261,7 +261,7 @@ const wishes: {
     }),
     DisableClient: record({ reason: text }),
     EnableClient: nothing,
-    RevokeClientGrants: record({ reason: text }),
+    RevokeClientGrants: record({ reason: text, since: fc.option(instant) }),
     RemoveClient: nothing,
   }),
 
@@ -354,8 +354,8 @@ const wishes: {
     SetPassword: record({ verifier: text }),
     ChangeBackchannelCode: record({ backchannelCode: maybeText }),
     DisableUser: record({ reason: text }),
-    EndUserSessions: record({ reason: text }),
-    RevokeUserGrants: record({ reason: text }),
+    EndUserSessions: record({ reason: text, since: fc.option(instant) }),
+    RevokeUserGrants: record({ reason: text, since: fc.option(instant) }),
     EnableUser: nothing,
     EraseUser: nothing,
   }),
@@ -526,6 +526,22 @@ const wishes: {
       filter: json,
       reads: fc.nat(9),
       events: fc.nat(9),
+    }),
+  }),
+
+  leak: () => ({
+    ContainLeak: record({
+      of: fc.constantFrom('secret', 'signing_key', 'address', 'client'),
+      clientId: maybeText,
+      secretId: maybeText,
+      kid: maybeText,
+      addressDigest: maybeText,
+      since: instant,
+      until: instant,
+      reason: text,
+      grants: fc.nat(9),
+      sessions: fc.nat(9),
+      clientTokens: fc.nat(9),
     }),
   }),
 

@@ -1,9 +1,8 @@
 import { Arg, Ctx, Field, InputType, Int, ObjectType, Query, Resolver } from 'type-graphql';
-import type { Instant } from '../../domain/ids.ts';
+import type { Leak } from '../../domain/leak.ts';
 import type { RecordedEvent } from '../../eventstore/event-store.ts';
 import { addressDigest } from '../../projections/audit-log.ts';
-import { readRadius, type Suspicion } from '../../projections/blast-radius.ts';
-import { equal } from '../../projections/page.ts';
+import { readRadius } from '../../projections/blast-radius.ts';
 import { Requires } from '../authorize.ts';
 import { envelopeOf, type GraphContext } from '../context.ts';
 import { badInput, searchable } from '../errors.ts';
@@ -12,7 +11,7 @@ import { audited, instantOf } from '../time-travel/moment.ts';
 import { LineageKind } from './lineage.ts';
 
 /** So many of each are named; all are counted. */
-const MAX_ITEMS = 100;
+export const MAX_ITEMS = 100;
 const BEGINNING = '1970-01-01T00:00:00.000Z';
 
 @InputType({ description: 'A secret of a client.' })
@@ -123,75 +122,79 @@ export class BlastRadiusResolver {
     from: string | null,
     @Ctx() context: GraphContext,
   ): Promise<BlastRadius | null> {
-    await audited(context, await context.audit.head());
-    const suspicion = await suspicionOf(context, of);
-    await context.auditReadings.record(envelopeOf(context), {
-      surface: 'blast_radius',
-      filter: of.address ? { addressDigest: addressDigest(context, of.address) } : { ...of },
-      events: 0,
-    });
-    if (!suspicion) return null;
-    const asked = from ? instantOf(from, 'since') : BEGINNING;
-    const { until, counted } = suspicion;
-    const since = asked > suspicion.since ? asked : suspicion.since;
-    const period = { since, until };
-    const what: Suspicion = suspicion.events ? { events: suspicion.events } : { jwtsOf: period };
-    return { since, until, counted, ...(await readRadius(context.pool, what, period, MAX_ITEMS)) };
+    const leak = await leakOf(context, of, from);
+    await recordLook(context, of);
+    if (!leak) return null;
+    const { since, until } = leak;
+    const radius = await readRadius(context.pool, leak, MAX_ITEMS);
+    return { since, until, counted: COUNTED[leak.of], ...radius };
   }
 }
 
-interface Found {
-  readonly since: Instant;
-  readonly until: Instant;
-  readonly counted: string;
-  /** Absent: the JWTs of the period. */
-  readonly events?: ReturnType<typeof equal>[];
+/** Records that somebody asked what was touched. */
+export function recordLook(context: GraphContext, of: Suspect): Promise<void> {
+  return context.auditReadings.record(envelopeOf(context), {
+    surface: 'blast_radius',
+    filter: of.address ? { addressDigest: addressDigest(context, of.address) } : { ...of },
+    events: 0,
+  });
 }
 
-async function suspicionOf(
+export const COUNTED: Readonly<Record<Leak['of'], string>> = {
+  client: 'What the client was given.',
+  address: 'What was begun or changed by requests from the address.',
+  secret:
+    'What the client was given by requests of its own while the secret was good. Which of several secrets it presented is not recorded.',
+  signing_key:
+    'JWT access tokens that were issued while the key was active. Which of several active keys signed one is not recorded, nor are ID tokens.',
+};
+
+/**
+ * What is suspected, and for which time; undefined for a secret or key that never was.
+ * @param from when absent, from the beginning of the secret or key, or of everything
+ * @throws GraphQLError BAD_USER_INPUT; POSITION_NOT_REACHED when the audit index is behind
+ */
+export async function leakOf(
+  context: GraphContext,
+  suspect: Suspect,
+  from: string | null | undefined,
+): Promise<Leak | undefined> {
+  await audited(context, await context.audit.head());
+  const asked = from ? instantOf(from, 'since') : BEGINNING;
+  const leak = await suspected(context, suspect);
+  return leak && { ...leak, since: asked > leak.since ? asked : leak.since };
+}
+
+async function suspected(
   context: GraphContext,
   { secret, key, address, client }: Suspect,
-): Promise<Found | undefined> {
-  const now = new Date().toISOString();
-  const always = { since: BEGINNING, until: now };
-  if (client) {
-    const events = [equal('client_id', searchable(client, 'of.client'))];
-    return { ...always, events, counted: 'What the client was given.' };
-  }
+): Promise<Leak | undefined> {
+  const always = {
+    ...{ clientId: null, secretId: null, kid: null, addressDigest: null },
+    ...{ since: BEGINNING, until: new Date().toISOString() },
+  };
+  if (client) return { ...always, of: 'client', clientId: searchable(client, 'of.client') };
   if (address) {
-    const events = [equal('address_digest', addressDigest(context, address))];
-    return {
-      ...always,
-      events,
-      counted: 'What was begun or changed by requests from the address.',
-    };
+    return { ...always, of: 'address', addressDigest: addressDigest(context, address) };
   }
   if (secret) {
+    const { secretId } = secret;
     const clientId = searchable(secret.clientId, 'of.secret.clientId');
     const events = await context.store.read(`client-${clientId}`);
-    const of = (type: string) => events.find((event) => isOf(event, type, secret.secretId));
-    const added = of('ClientSecretAdded');
-    if (!added) return undefined;
-    return {
-      since: added.metadata.at,
-      until: of('ClientSecretRevoked')?.metadata.at ?? now,
-      events: [equal('client_id', clientId), equal('actor_id', clientId)],
-      counted:
-        'What the client was given by requests of its own while the secret was good. Which of several secrets it presented is not recorded.',
-    };
+    const at = (type: string) => events.find((event) => isOf(event, type, secretId))?.metadata.at;
+    const since = at('ClientSecretAdded');
+    const until = at('ClientSecretRevoked') ?? always.until;
+    return since === undefined
+      ? undefined
+      : { ...always, of: 'secret', clientId, secretId, since, until };
   }
   const kid = searchable(key ?? '', 'of.key');
   if (!kid) throw badInput('must not be empty', 'of');
   const events = await context.store.read(`key-${kid}`);
   const at = (type: string) => events.find((event) => event.type === type)?.metadata.at;
-  const signing = at('SigningKeyActivated');
-  if (!signing) return undefined;
-  return {
-    since: signing,
-    until: at('SigningKeyRetired') ?? now,
-    counted:
-      'JWT access tokens that were issued while the key was active. Which of several active keys signed one is not recorded, nor are ID tokens.',
-  };
+  const since = at('SigningKeyActivated');
+  const until = at('SigningKeyRetired') ?? always.until;
+  return since === undefined ? undefined : { ...always, of: 'signing_key', kid, since, until };
 }
 
 function isOf({ type, data }: RecordedEvent, wanted: string, secretId: string): boolean {

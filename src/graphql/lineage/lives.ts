@@ -46,6 +46,7 @@ export async function livesOf(
     opened.map(([name]) => entityOf(name).id),
   );
   await load([...[...streams].flatMap(([name, events]) => restsOn(name, events)), ...requests]);
+  await load(await linkedStreams(pool, 'act', [...streams.values()].flatMap(causesOf)));
   return { streams, complete };
 }
 
@@ -64,6 +65,13 @@ async function rootsOf(
       ? await linkedStreams(pool, 'session', [key])
       : await grantsAbout(pool, kind === 'user' ? 'sub' : 'client_id', key, MAX_GRANTS + 1);
   return { roots: [own, ...found.slice(0, MAX_GRANTS)], complete: found.length <= MAX_GRANTS };
+}
+
+/** The events for which something ended. */
+function causesOf(events: readonly RecordedEvent[]): string[] {
+  return events
+    .filter(({ type }) => /(Revoked|Ended)$/.test(type))
+    .map(({ metadata }) => metadata.$causationId);
 }
 
 /** The streams of what an entity rests on. */

@@ -28,7 +28,7 @@ type Data = Readonly<Record<string, unknown>>;
 
 /** What ended a stream’s entity first; undefined while nothing has. */
 export function endOfEntity(streams: Streams, stream: string): Ending | undefined {
-  return earliest(endingsOfEntity(streams, stream));
+  return byAct(streams, earliest(endingsOfEntity(streams, stream)));
 }
 
 /** What ended a code or a token first; undefined while it may be used. @param now for what expires */
@@ -37,7 +37,7 @@ export function endOfToken(
   issued: RecordedEvent,
   now: Instant,
 ): Ending | undefined {
-  return earliest(endingsOfToken(streams, issued, now));
+  return byAct(streams, earliest(endingsOfToken(streams, issued, now)));
 }
 
 function endingsOfToken(streams: Streams, issued: RecordedEvent, now: Instant): Ending[] {
@@ -107,6 +107,29 @@ const ENDS: Readonly<Record<string, { cause: Cause; words: string; until?: reado
   ClientRemoved: { cause: 'CLIENT_REMOVED', words: 'the client was removed' },
   SigningKeyRetired: { cause: 'KEY_RETIRED', words: 'the signing key was retired' },
 };
+
+/** Acts with which others end. */
+const ACTS: Readonly<Record<string, string>> = {
+  LeakContained: 'a leak was contained',
+  ClientGrantsRevoked: 'the grants of the client were revoked',
+  UserGrantsRevoked: 'the grants of the person were revoked',
+  UserSessionsEnded: 'the sessions of the person were ended',
+};
+
+/** What ended with an act is said to have, and the act is told. */
+function byAct(streams: Streams, end: Ending | undefined): Ending | undefined {
+  if (!end) return undefined;
+  const all = [...streams.values()].flat();
+  const causeOf = (event: RecordedEvent) =>
+    all.find(({ id }) => id === event.metadata.$causationId);
+  let act = causeOf(end.event);
+  while (act && !ACTS[act.type]) act = causeOf(act);
+  if (!act) return end;
+  const { reason } = act.data as Data;
+  const words = end.message.replace(/(: \w+)? \(event [^)]*\)$/, '');
+  const message = `${words}, because ${ACTS[act.type]}${reason ? `: ${reason}` : ''} (event ${act.id})`;
+  return { ...end, event: act, message };
+}
 
 const WHAT: Readonly<Record<string, string>> = {
   AuthorizationCodeIssued: 'authorization code',

@@ -1,4 +1,5 @@
-import type { RevocationReason } from '../../domain/ids.ts';
+import type { BulkEnd, Instant, RevocationReason } from '../../domain/ids.ts';
+import type { Leak } from '../../domain/leak.ts';
 import type { SessionEnd, SessionFacts } from '../../domain/session.ts';
 import type { NewEvent } from '../../eventstore/event-store.ts';
 import type { Executed } from '../../eventstore/execute.ts';
@@ -21,9 +22,11 @@ export interface Ending {
   /** Whether the sessions of the person end. */
   readonly sessions: Extract<RevocationReason, SessionEnd> | null;
   readonly grants: { readonly select: GrantSelection; readonly reason: RevocationReason } | null;
+  /** What a leak touched ends, and nothing by whose it is. */
+  readonly leak?: Leak;
 }
 
-type Ends = Pick<Ending, 'of' | 'sessions' | 'grants'>;
+type Ends = Omit<Ending, 'cause'>;
 
 /** What of a session's grants ends with it, and why. */
 const WITH_SESSION: Readonly<Record<SessionEnd, NonNullable<Ending['grants']>>> = {
@@ -71,14 +74,20 @@ function endsWith({ type, data }: NewEvent, id: string, policy: EndingPolicy): E
     case 'UserErased':
       return ofUser(id, 'grants', 'user_disabled');
     case 'UserSessionsEnded':
-      return ofUser(id, 'sessions', 'administrator');
-    case 'UserGrantsRevoked':
-      return { of: { sub: id }, sessions: null, grants: all('administrator') };
+      return ofUser(id, 'sessions', 'administrator', (data as BulkEnd).since);
+    case 'UserGrantsRevoked': {
+      const { since } = data as BulkEnd;
+      return { of: { sub: id, since }, sessions: null, grants: all('administrator') };
+    }
     case 'ClientDisabled':
       if (policy.clientDisableEnds === 'nothing') return null;
       return { of: { clientId: id }, sessions: null, grants: all('client_disabled') };
-    case 'ClientGrantsRevoked':
-      return { of: { clientId: id }, sessions: null, grants: all('administrator') };
+    case 'ClientGrantsRevoked': {
+      const { since } = data as BulkEnd;
+      return { of: { clientId: id, since }, sessions: null, grants: all('administrator') };
+    }
+    case 'LeakContained':
+      return { of: {}, sessions: null, grants: null, leak: data as Leak };
     case 'ConsentWithdrawn': {
       const [sub = '', clientId] = partsOf(id);
       const grants = { select: 'consented', reason: 'consent_withdrawn' } as const;
@@ -93,9 +102,10 @@ function ofUser(
   sub: string,
   ends: 'nothing' | 'sessions' | 'grants',
   reason: Extract<RevocationReason, SessionEnd>,
+  since?: Instant | null,
 ): Ends | null {
   if (ends === 'nothing') return null;
-  return { of: { sub }, sessions: reason, grants: ends === 'grants' ? all(reason) : null };
+  return { of: { sub, since }, sessions: reason, grants: ends === 'grants' ? all(reason) : null };
 }
 
 const all = (reason: RevocationReason) => ({ select: 'all', reason }) as const;

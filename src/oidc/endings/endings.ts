@@ -1,12 +1,15 @@
 import type pg from 'pg';
 import { systemEnvelope } from '../../commands/command.ts';
 import { grant } from '../../domain/grant.ts';
-import type { Instant } from '../../domain/ids.ts';
+import type { Instant, RevocationReason } from '../../domain/ids.ts';
+import type { Leak } from '../../domain/leak.ts';
 import { type SessionEnd, session } from '../../domain/session.ts';
+import { clientToken } from '../../domain/token.ts';
 import type { Envelope, EventStore, StateChange } from '../../eventstore/event-store.ts';
 import { act, type Consequences, type Execute, type Executed } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
 import type { Secrets } from '../../platform/secrets.ts';
+import { touchedBy } from '../../projections/blast-radius.ts';
 import { abandonedSessions, openGrants, openSessions } from '../../projections/rights.ts';
 import { readTechnicalRows } from '../../projections/technical-row.ts';
 import { sessionOfRequest } from '../unit-of-work.ts';
@@ -75,11 +78,13 @@ export async function followEndings(
 
 async function carryOut(
   context: EndingsContext,
-  { ending, keep, envelope }: Omit<Begun, 'at'>,
+  { ending, keep, envelope: original }: Omit<Begun, 'at'>,
   until: Instant | null,
 ): Promise<void> {
   const { pool, execute, policy } = context;
-  const { of, sessions, grants } = ending;
+  const { of, sessions, grants, leak, cause } = ending;
+  const envelope = { ...original, $causationId: cause.eventId };
+  if (leak) return contain(context, leak, envelope);
   // Who changes their own password stays signed in where they do it.
   const stays = sessions === 'password_changed' ? keep : null;
   const filter = { ...of, keep: stays, until };
@@ -91,14 +96,47 @@ async function carryOut(
   }
   if (!grants) return;
   const options = { limit: BATCH, offlineToo: policy.logoutEndsOfflineAccess };
-  const wish = { type: 'RevokeGrant', data: { reason: grants.reason } } as const;
   await inBatches(
     () => openGrants(pool, grants.select, filter, options),
-    (ids) =>
-      execute(
-        ids.map((id) => act(grant, id, [wish])),
-        envelope,
-      ),
+    (ids) => revokeGrants(execute, ids, grants.reason, envelope),
+  );
+}
+
+/** Ends what a leak touched: of a grant, the grant, however many tokens it has. */
+async function contain({ pool, execute }: EndingsContext, leak: Leak, envelope: Envelope) {
+  await inBatches(
+    () => touchedBy(pool, leak, 'grants', BATCH),
+    (ids) => revokeGrants(execute, ids, 'administrator', envelope),
+  );
+  await inBatches(
+    () => touchedBy(pool, leak, 'sessions', BATCH),
+    (uids) => endSessions(execute, uids, 'administrator', envelope),
+  );
+  await inBatches(
+    () => touchedBy(pool, leak, 'clientTokens', BATCH),
+    (digests) => revokeClientTokens(execute, digests, envelope),
+  );
+}
+
+function revokeGrants(
+  execute: Execute,
+  ids: readonly string[],
+  reason: RevocationReason,
+  envelope: Envelope,
+) {
+  const wish = { type: 'RevokeGrant', data: { reason } } as const;
+  return execute(
+    ids.map((id) => act(grant, id, [wish])),
+    envelope,
+  );
+}
+
+function revokeClientTokens(execute: Execute, digests: readonly string[], envelope: Envelope) {
+  return execute(
+    digests.map((digest) =>
+      act(clientToken, digest, [{ type: 'RevokeClientToken', data: { digest } }]),
+    ),
+    envelope,
   );
 }
 
