@@ -13,7 +13,7 @@ import { UserAgent } from './user-agent.js';
  * @typedef {object} Cell
  * @property {string} name
  * @property {string} title
- * @property {'token_endpoint' | 'introspection_endpoint'} endpoint
+ * @property {'token_endpoint' | 'introspection_endpoint' | 'userinfo_endpoint'} endpoint
  * @property {import('./load.js').Job['use']} use
  * @property {string} expect part of every right answer
  * @property {(contender: Contender, sizes: Sizes) => Promise<{ warmUpBodies: Body[], bodies: Body[] }>} prepare
@@ -95,6 +95,21 @@ export const cells = [
         await makeGrants(contender, TOKENS, ({ authorization }, tokens) => ({
           authorization,
           form: { token: tokens.access_token },
+        })),
+      );
+    },
+  },
+  {
+    name: 'userinfo',
+    title: 'userinfo',
+    endpoint: 'userinfo_endpoint',
+    use: 'repeat',
+    expect: '"sub"',
+    async prepare(contender) {
+      return same(
+        await makeGrants(contender, TOKENS, (_, tokens) => ({
+          authorization: `Bearer ${tokens.access_token}`,
+          form: { scope: 'openid' },
         })),
       );
     },

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { makeClients } from './conditions.js';
+import { fill } from './filler.js';
 import { munimentEnvironment, registerClients } from './muniment.js';
 
 /**
@@ -16,7 +17,7 @@ import { munimentEnvironment, registerClients } from './muniment.js';
  * @property {ContenderName} name
  * @property {string} title
  * @property {number} pid
- * @property {Record<'authorization_endpoint' | 'token_endpoint' | 'introspection_endpoint', string>} endpoints
+ * @property {Record<'authorization_endpoint' | 'token_endpoint' | 'introspection_endpoint' | 'userinfo_endpoint', string>} endpoints
  * @property {Clients} clients
  * @property {import('./user-agent.js').Person} person
  * @property {() => Promise<void>} stop
@@ -41,7 +42,7 @@ export function munimentIsBuilt() {
 /**
  * @param {ContenderName} name
  * @param {import('./database.js').Database} database
- * @param {{ nodeFlags: string[], algorithms: import('./conditions.js').Algorithms }} options
+ * @param {{ nodeFlags: string[], algorithms: import('./conditions.js').Algorithms, workers: number, tokens: number }} options
  * @returns {Promise<Contender>} when it serves its discovery document and knows its clients
  */
 export async function startContender(name, database, options) {
@@ -53,12 +54,14 @@ export async function startContender(name, database, options) {
 
 /**
  * @typedef {{ name: ContenderName, database: import('./database.js').Database, nodeFlags: string[],
- *   algorithms: import('./conditions.js').Algorithms, port: number, adminPort: number, issuer: string }} Place
+ *   algorithms: import('./conditions.js').Algorithms, workers: number, tokens: number,
+ *   port: number, adminPort: number, issuer: string }} Place
  */
 
 /** @param {Place} place @returns {Promise<Contender>} */
-async function startPeer({ name, database, nodeFlags, algorithms, port, issuer }) {
+async function startPeer({ name, database, nodeFlags, algorithms, port, issuer, tokens }) {
   const clients = makeClients();
+  const databaseUrl = name === 'postgres' ? await database.create('bench_postgres') : undefined;
   const server = await startServer(
     [...nodeFlags, fileURLToPath(new URL(`peers/${name}.js`, import.meta.url))],
     {
@@ -66,20 +69,24 @@ async function startPeer({ name, database, nodeFlags, algorithms, port, issuer }
       PORT: String(port),
       ALGORITHMS: JSON.stringify(algorithms),
       CLIENTS: JSON.stringify([clients.opaque, clients.jwt, ...clients.web]),
-      ...(name === 'postgres' && { DATABASE_URL: await database.create('bench_postgres') }),
+      ...(databaseUrl && { DATABASE_URL: databaseUrl }),
     },
     issuer,
   );
+  if (databaseUrl) await fill(databaseUrl, 'postgres', tokens);
   return { name, title: titles[name], ...server, clients, person: { username: '', password: '' } };
 }
 
 /** @param {Place} place @returns {Promise<Contender>} */
-async function startMuniment({ name, database, nodeFlags, port, adminPort, issuer }) {
+async function startMuniment(place) {
+  const { name, database, nodeFlags, workers, port, adminPort, issuer, tokens } = place;
+  const databaseUrl = await database.create('bench_muniment');
   const { env, person, administrator } = munimentEnvironment({
     issuer,
     port,
     adminPort,
-    databaseUrl: await database.create('bench_muniment'),
+    databaseUrl,
+    workers,
   });
   const server = await startServer([...nodeFlags, MUNIMENT, 'serve'], env, issuer);
   try {
@@ -88,6 +95,7 @@ async function startMuniment({ name, database, nodeFlags, port, adminPort, issue
       tokenEndpoint: server.endpoints.token_endpoint,
       administrator,
     });
+    await fill(databaseUrl, 'muniment', tokens);
     return { name, title: titles[name], ...server, clients, person };
   } catch (error) {
     await server.stop();

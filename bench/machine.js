@@ -14,8 +14,8 @@ export function machineFacts() {
 }
 
 /**
- * CPU seconds used so far by the whole machine, by one process, and by one process with its
- * children. Only Linux tells; elsewhere the answer is null.
+ * CPU seconds used so far by the whole machine, and by two processes, each with its children. Only
+ * Linux tells; elsewhere the answer is null.
  *
  * @typedef {{ machine: number, server: number, database: number }} CpuSeconds
  * @param {{ server: number, database: number | null }} pids
@@ -25,7 +25,7 @@ export function cpuSeconds({ server, database }) {
   if (process.platform !== 'linux') return null;
   return {
     machine: machineSeconds(),
-    server: processes((pid) => pid === server),
+    server: processes((pid, parent) => [pid, parent].includes(server)),
     database: database === null ? 0 : processes((pid, parent) => [pid, parent].includes(database)),
   };
 }

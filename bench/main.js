@@ -50,7 +50,7 @@ async function main() {
   try {
     for (const name of servers) {
       const nodeFlags = profiles ? ['--cpu-prof', `--cpu-prof-dir=${join(profiles, name)}`] : [];
-      const contender = await startContender(name, database, { nodeFlags, algorithms });
+      const contender = await startContender(name, database, { ...options, nodeFlags, algorithms });
       contenders.push(contender);
       const description = await describeAnswers(contender);
       descriptions.set(contender.title, description);
@@ -69,6 +69,8 @@ async function main() {
     database: database.facts,
     conditions: {
       connections: options.connections,
+      workers: options.workers,
+      tokens: options.tokens,
       rounds: options.rounds,
       seconds: options.seconds,
       warmUpSeconds: options.warmUpSeconds,

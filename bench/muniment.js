@@ -7,8 +7,8 @@ import { post } from './http.js';
 const ADMIN_CLIENT = 'muniment-admin';
 const ADMIN_SCOPE = 'admin:resources:write admin:scopes:write admin:clients:write';
 
-/** @param {{ issuer: string, port: number, adminPort: number, databaseUrl: string }} place */
-export function munimentEnvironment({ issuer, port, adminPort, databaseUrl }) {
+/** @param {{ issuer: string, port: number, adminPort: number, databaseUrl: string, workers: number }} place */
+export function munimentEnvironment({ issuer, port, adminPort, databaseUrl, workers }) {
   const person = { username: 'bench', password: random() };
   const administrator = random();
   return {
@@ -20,6 +20,7 @@ export function munimentEnvironment({ issuer, port, adminPort, databaseUrl }) {
       PORT: String(port),
       ADMIN_PORT: String(adminPort),
       DATABASE_URL: databaseUrl,
+      WORKERS: String(workers),
       MASTER_KEY: randomBytes(32).toString('base64'),
       ADMIN_USERNAME: person.username,
       ADMIN_PASSWORD: person.password,

@@ -8,6 +8,8 @@ export const USAGE = `Usage: npm run bench -- [options]
   --only <cell,…>        ${cells.map(({ name }) => name).join(', ')}
   --servers <server,…>   ${Object.keys(titles).join(', ')}
   --connections <n>      kept-alive connections (32)
+  --workers <n>          processes of Muniment (1)
+  --tokens <n>           expired tokens that the databases hold before anything begins (0)
   --rounds <n>           interleaved rounds, of which the median counts (3)
   --seconds <n>          timed window of a cell (5)
   --warm-up <n>          seconds before it (2)
@@ -31,6 +33,8 @@ export function readOptions() {
       only: { type: 'string' },
       servers: { type: 'string' },
       connections: { type: 'string' },
+      workers: { type: 'string' },
+      tokens: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       'warm-up': { type: 'string' },
@@ -53,6 +57,8 @@ export function readOptions() {
       (name) => name,
     ),
     connections: amount('connections', values.connections, 32),
+    workers: amount('workers', values.workers, 1),
+    tokens: amount('tokens', values.tokens, 0, 0),
     rounds: amount('rounds', values.rounds, quick || profile ? 1 : 3),
     seconds: amount('seconds', values.seconds, quick ? 2 : 5),
     warmUpSeconds: amount('warm-up', values['warm-up'], quick ? 1 : 2),
