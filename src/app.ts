@@ -3,6 +3,7 @@ import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { Observability } from './app/observability.ts';
+import { openPools, type Pools } from './app/pools.ts';
 import { type FirstRun, seed } from './commands/seed/seed.ts';
 import { openPolicy } from './domain/registration-policy.ts';
 import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
@@ -47,7 +48,6 @@ import { listen } from './platform/listen.ts';
 import { loadMasterKey } from './platform/master-key.ts';
 import { mtlsOrigin, mtlsServer } from './platform/mtls-listener.ts';
 import { outbound } from './platform/outbound.ts';
-import { connectPostgres } from './platform/postgres.ts';
 import { Secrets } from './platform/secrets.ts';
 import { SubjectKeys } from './platform/subject-keys.ts';
 import {
@@ -65,14 +65,11 @@ import { checkpoint, projectionProgress, runProjector } from './projections/proj
 import { ProtocolReads } from './projections/protocol-reads.ts';
 
 const SEED_LOCK = 746_630;
-/** A few of them append, listen or project; the others read. */
-const POOL_SIZE = 16;
 /** Milliseconds a request waits for its own events to be projected, on EventStoreDB. */
 const PROJECTION_WAIT_MS = 5_000;
 
 /** The log with its read models, on whichever engine is configured. */
-export interface Engine {
-  readonly pool: pg.Pool;
+export interface Engine extends Pools {
   readonly store: EventStore;
   /** About where the log ends, for showing progress. */
   head(): Promise<Position>;
@@ -97,10 +94,7 @@ export async function openEngine(
         dataDir: config.dataDir,
         log: (line) => log.debug({ line }, 'embedded PostgreSQL'),
       });
-  const pool = connectPostgres(config.databaseUrl ?? embedded?.connection ?? {}, {
-    max: POOL_SIZE,
-    log: (err) => log.warn({ err }, 'a connection to PostgreSQL broke'),
-  });
+  const { pool, readers } = openPools(config.databaseUrl ?? embedded?.connection ?? {}, log);
   const closing = new AbortController();
   if (embedded) observability?.metrics.embedded(true);
   void embedded?.ended.then(() => {
@@ -152,6 +146,7 @@ export async function openEngine(
 
   return {
     pool,
+    readers,
     store: observability?.log(store) ?? store,
     projected,
     head: config.eventStoreUrl
@@ -161,7 +156,7 @@ export async function openEngine(
       closing.abort();
       await store.close();
       await projector;
-      await pool.end();
+      await Promise.all([pool.end(), readers.end()]);
       await embedded?.stop();
     },
   };
@@ -186,7 +181,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const call = observability.calls(outbound(config));
     const uninvited = openPolicy(config.clientRegistrationScopes);
     const documents = { ...config, store, outbound: call, openPolicy: uninvited };
-    const reads = new ProtocolReads(pool, perRequest, withClientDocuments(documents));
+    const reads = new ProtocolReads(engine.readers, perRequest, withClientDocuments(documents));
     const told = noticeConsequences({ reads, secrets });
     const ended = endingConsequences(secrets, config);
     const decided = observability.decisions(

@@ -12,6 +12,8 @@ const TIMESTAMPTZ = 1184;
 export interface ConnectOptions {
   /** Connections at most; 10 when absent. */
   max?: number;
+  /** Settings of PostgreSQL for each session. */
+  settings?: Readonly<Record<string, string>>;
   /** Told when an idle connection breaks. The pool replaces it by itself. */
   log?: (error: Error) => void;
 }
@@ -27,6 +29,10 @@ export function connectPostgres(
   options: ConnectOptions = {},
 ): pg.Pool {
   const config = typeof connection === 'string' ? { connectionString: connection } : connection;
+  const settings = { timezone: "'UTC'", datestyle: "'ISO'", ...options.settings };
+  const session = Object.entries(settings)
+    .map(([name, value]) => `set ${name} to ${value};`)
+    .join(' ');
   const pool = new pg.Pool({
     max: options.max ?? 10,
     application_name: 'muniment',
@@ -36,7 +42,7 @@ export function connectPostgres(
     keepAlive: true,
     types: { getTypeParser },
     // A statement rather than a startup parameter: that would be lost beside `options` of the URL's.
-    onConnect: (client) => client.query("set timezone to 'UTC'; set datestyle to 'ISO'"),
+    onConnect: (client) => client.query(session),
     ...config,
   });
   pool.on('error', (error) => options.log?.(error));

@@ -24,7 +24,7 @@ export type KnownClient = ClientRow & { readonly secrets: readonly ClientSecretR
 export type KnownToken = TokenRow & {
   readonly grant: GrantRow | null;
   readonly user: UserRow | null;
-  /** The session of the grant, if it belongs to one. */
+  /** The session of the grant, if it belongs to one; of its clients that of the grant alone. */
   readonly session: KnownSession | null;
   /** The clients it was issued to and under are there and enabled, and so is the person, if any. */
   readonly enabled: boolean;
@@ -38,11 +38,14 @@ export type KnownSession = SessionRow & {
   readonly live: boolean;
 };
 
-const SESSIONS = `select s.*, u.sub is not null and u.disabled_at is null as enabled,
+/** @param joined which of its clients are told of, in SQL */
+const sessions = (
+  joined: string,
+) => `select s.*, u.sub is not null and u.disabled_at is null as enabled,
     exists (select from state.entries e where e.model = 'Session' and e.lookup = s.uid
       and (e.expires_at is null or e.expires_at > now())) as live,
     coalesce((select jsonb_agg(to_jsonb(c)) from ${READ_SCHEMA}.session_clients c
-      where c.uid = s.uid), '[]') as clients
+      where ${joined}), '[]') as clients
   from ${READ_SCHEMA}.sessions s left join ${READ_SCHEMA}.users u on u.sub = s.sub`;
 
 /** What is shown of a client in other languages. */
@@ -60,6 +63,17 @@ export interface StateEntry {
 }
 
 type Read<V> = (key: string) => Promise<V>;
+
+/**
+ * How PostgreSQL should plan these: once for each connection and by the indexes. To plan the reading
+ * of a token takes it longer than to read it, and a plan that is best for an empty table is kept.
+ */
+export const PLANS_FOR_READING = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+};
 
 /**
  * The queries of the protocol. Each is one statement for everything that is asked in the same
@@ -122,11 +136,12 @@ export class ProtocolReads {
        left join ${s}.grants g on g.grant_id = t.grant_id
        left join ${s}.clients c on c.client_id = coalesce(t.client_id, g.client_id)
        left join ${s}.users u on u.sub = g.sub
-       left join lateral (${SESSIONS} where s.uid = g.session_uid) s on true
+       left join lateral (${sessions('c.uid = s.uid and c.grant_id = g.grant_id')}
+         where s.uid = g.session_uid) s on true
        where t.digest = any($1)`,
     );
     this.grant = of('grant', 'grant_id', `select * from ${s}.grants where grant_id = any($1)`);
-    this.session = of('session', 'uid', `${SESSIONS} where s.uid = any($1)`);
+    this.session = of('session', 'uid', `${sessions('c.uid = s.uid')} where s.uid = any($1)`);
     this.deviceAuthorization = of(
       'device-authorization',
       'digest',

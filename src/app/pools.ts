@@ -1,0 +1,26 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { type ConnectOptions, connectPostgres } from '../platform/postgres.ts';
+import { PLANS_FOR_READING } from '../projections/protocol-reads.ts';
+
+/** A few of them append, listen or project. */
+const POOL_SIZE = 12;
+/** Each kind of reading is one statement at a time. */
+const READERS = 4;
+
+export interface Pools {
+  readonly pool: pg.Pool;
+  /** For what the protocol reads. */
+  readonly readers: pg.Pool;
+}
+
+/** Connections to the database: as many in all as the README says of `WORKERS`. */
+export function openPools(connection: string | pg.PoolConfig, log: Logger): Pools {
+  const connect = (max: number, settings: ConnectOptions['settings'] = {}) =>
+    connectPostgres(connection, {
+      max,
+      settings,
+      log: (err) => log.warn({ err }, 'a connection to PostgreSQL broke'),
+    });
+  return { pool: connect(POOL_SIZE), readers: connect(READERS, PLANS_FOR_READING) };
+}
