@@ -1,9 +1,11 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../platform/config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { gracefulServer } from '../platform/http.ts';
 import { loadMasterKey } from '../platform/master-key.ts';
 import { gatherMetrics } from '../platform/worker-metrics.ts';
 
@@ -16,17 +18,19 @@ const CONNECTIONS = 24;
 type Said = 'what is given?' | 'ready';
 
 /** What a worker is told: all else of the configuration it reads itself. */
-type Given = Pick<Config, 'masterKey' | 'databaseUrl'>;
+type Given = Pick<Config, 'masterKey' | 'databaseUrl' | 'port' | 'adminPort'>;
 
 /**
- * Serves with several processes: this one owns the embedded PostgreSQL, opens the ports and replaces
- * workers that end by themselves. To each other they are nodes like any.
+ * Serves with several processes: this one owns the embedded PostgreSQL, sees to it that the ports are
+ * free, and replaces workers that end by themselves. To each other they are nodes like any.
  * @throws Error when the first of them does not come to serve; it has said why
  */
 export async function serveWithWorkers(config: Config, log: Logger): Promise<void> {
   const masterKey = loadMasterKey(config);
+  const ports = await freePorts(config);
   const embedded = await ownPostgres(config, log);
-  const given: Given = { masterKey, databaseUrl: config.databaseUrl ?? embedded?.url ?? null };
+  const databaseUrl = config.databaseUrl ?? embedded?.url ?? null;
+  const given: Given = { masterKey, databaseUrl, ...ports };
   let stopping = false;
 
   async function stop(reason: object): Promise<void> {
@@ -54,7 +58,7 @@ export async function serveWithWorkers(config: Config, log: Logger): Promise<voi
 
   async function replace(began: number): Promise<void> {
     if (Date.now() - began < SHORT_LIFE_MS) await sleep(1_000);
-    if (!stopping) await keepWorker();
+    while (!stopping && !(await keepWorker())) await sleep(1_000);
   }
 
   /** Resolves when the worker serves, with whether it does. */
@@ -82,7 +86,7 @@ export async function serveWithWorkers(config: Config, log: Logger): Promise<voi
     await embedded?.stop();
     process.exit(1);
   }
-  await Promise.all(Array.from({ length: config.workers - 1 }, keepWorker));
+  await Promise.all(Array.from({ length: config.workers - 1 }, () => replace(0)));
   const { issuer, adminPort, workers } = config;
   log.info({ issuer, adminPort, workers }, 'serving');
 }
@@ -111,6 +115,22 @@ async function served(worker: Worker, given: Given): Promise<boolean> {
     });
   });
   return Promise.race([ready, once(worker, 'exit').then(() => false)]);
+}
+
+/**
+ * Workers share their ports, and would share them with a stranger too.
+ * @returns the ports that were configured, and free ones for 0
+ * @throws Error naming one that is taken
+ */
+async function freePorts(config: Config): Promise<Pick<Config, 'port' | 'adminPort'>> {
+  const { host, mtlsPort } = config;
+  const probe = (port: number) =>
+    gracefulServer(createServer(), { host, port, shutdownTimeout: 0 });
+  const probes = [await probe(config.port), await probe(config.adminPort)] as const;
+  if (mtlsPort) await (await probe(mtlsPort)).close();
+  const [port, adminPort] = probes.map((each) => each.port) as [number, number];
+  await Promise.all(probes.map((each) => each.close()));
+  return { port, adminPort };
 }
 
 async function ownPostgres(config: Config, log: Logger): Promise<EmbeddedPostgres | undefined> {

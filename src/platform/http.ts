@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
@@ -153,6 +154,13 @@ export interface GracefulServer {
 }
 
 /**
+ * Whether this process is a worker with a socket of its own on the port it shares. The kernel then
+ * gives it its connections, and cuts them off when it dies; those that Node hands on from the first
+ * process would be left hanging.
+ */
+const SOCKET_OF_ITS_OWN = cluster.isWorker && process.platform === 'linux';
+
+/**
  * Opens a listener that can be closed without harm.
  * @throws Error naming the address when it is taken
  */
@@ -185,7 +193,7 @@ export async function gracefulServer(
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(new Error(`cannot listen on ${host}, port ${port}: ${error.code}`, { cause: error })),
     );
-    server.listen(port, host, resolve);
+    server.listen({ port, host, reusePort: SOCKET_OF_ITS_OWN }, resolve);
   });
 
   let closed: Promise<void> | undefined;

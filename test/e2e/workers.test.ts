@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../support/server.ts';
@@ -31,7 +32,7 @@ beforeAll(async () => {
     ADMIN_CLIENT_SECRET: SECRET,
     WORKERS: '2',
   };
-  server = serve();
+  server = serve(env);
   const hear = (chunk: string) => {
     output += chunk;
   };
@@ -51,8 +52,17 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
-function serve(): ChildProcess {
+function serve(env: Record<string, string>): ChildProcess {
   return spawn(process.execPath, [MAIN, 'serve'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** What a server that cannot start says of it. */
+async function failedStart(env: Record<string, string>): Promise<string> {
+  const child = serve(env);
+  const said = text(child.stderr as NodeJS.ReadableStream);
+  const [code] = await once(child, 'close');
+  expect(code).toBe(1);
+  return said;
 }
 
 /** Log lines, of those that are there already. */
@@ -139,15 +149,10 @@ describe('two workers', () => {
     expect(new Set(active)).toEqual(new Set([true]));
   });
 
-  test('keep others off their data folder', async () => {
-    const second = serve();
-    let said = '';
-    second.stderr?.setEncoding('utf8').on('data', (chunk) => {
-      said += chunk;
-    });
-    const [code] = await once(second, 'close');
-    expect(code).toBe(1);
-    expect(said).toContain('in use by another Muniment');
+  test('keep others off their ports and their data folder', async () => {
+    expect(await failedStart(env)).toContain('cannot listen on 127.0.0.1');
+    const elsewhere = { PORT: String(await freePort()), ADMIN_PORT: String(await freePort()) };
+    expect(await failedStart({ ...env, ...elsewhere })).toContain('in use by another Muniment');
   });
 
   test('end together, and with them the database, once requests are answered', async () => {
