@@ -69,6 +69,7 @@ describe('loadConfig', () => {
       allowedPrivateHosts: [],
       logLevel: 'info',
       demo: true,
+      metrics: 'on',
       operations: null,
       shutdownTimeout: 10,
     });
@@ -126,6 +127,7 @@ describe('loadConfig', () => {
       ALLOWED_PRIVATE_HOSTS: 'Keys.internal, localhost:8443,[::1]:8443',
       LOG_LEVEL: 'debug',
       DEMO: 'true',
+      METRICS: 'off',
       PERSISTED_OPERATIONS: '/etc/muniment/operations.json',
       SHUTDOWN_TIMEOUT: '25',
     };
@@ -177,6 +179,7 @@ describe('loadConfig', () => {
       allowedPrivateHosts: ['keys.internal', 'localhost:8443', '[::1]:8443'],
       logLevel: 'debug',
       demo: true,
+      metrics: 'off',
       operations: '/etc/muniment/operations.json',
       shutdownTimeout: 25,
     });
@@ -241,6 +244,7 @@ describe('loadConfig', () => {
       ALLOWED_PRIVATE_HOSTS: 'https://keys.internal',
       LOG_LEVEL: 'loud',
       DEMO: '1',
+      METRICS: 'short',
       PERSISTED_OPERATIONS: ' ',
       SHUTDOWN_TIMEOUT: '1.5',
     };
