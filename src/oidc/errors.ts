@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
+import { RETRY_AFTER } from '../platform/http.ts';
 import { USER_CODE } from './adapter/device-code.ts';
 import { POLL } from './adapter/polling.ts';
 import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
@@ -14,8 +15,8 @@ export interface OAuthError {
   readonly error_description: string;
 }
 
-/** Seconds after which a client may try again what could not be written. */
-const RETRY_AFTER = 1;
+/** What a client is told while the database cannot be asked. */
+export const AWAY: OAuthError = unavailable('the database is away; try again');
 
 /** What a refused commit means to the client whose request it was. */
 export function oauthError(error: unknown, usesDpop: boolean): OAuthError {

@@ -110,9 +110,10 @@ function build(context: ProviderContext & ConfigurationContext) {
   rewriteParameters(provider, [takeJwts, takeSeveralResources]);
   registerExtensionGrants({ ...context, provider });
   // The provider answers these itself, and would otherwise keep the reason to itself.
-  provider.on('server_error', (ctx, err) =>
-    context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed'),
-  );
+  provider.on('server_error', (ctx, err) => {
+    ctx.state.failure = err;
+    context.log.error({ err, requestId: ctx.state.requestId }, 'a request failed');
+  });
   // Of most, the client's redirect URI is told, and nobody else.
   provider.on('authorization.error', (ctx, { error }) => {
     ctx.state.oauthError = error;

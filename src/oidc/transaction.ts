@@ -4,12 +4,13 @@ import { DomainError } from '../domain/errors.ts';
 import { session } from '../domain/session.ts';
 import type { StateChange } from '../eventstore/event-store.ts';
 import { type Act, act, type Execute } from '../eventstore/execute.ts';
+import { isTransient } from '../platform/postgres.ts';
 import { keyFrom, openWith, type Secrets, sealWith } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { instantIn } from './adapter/model-adapter.ts';
 import { envelopeOf } from './envelope.ts';
-import { oauthError, replaceResponse, withdrawResponse } from './errors.ts';
+import { AWAY, oauthError, replaceResponse, withdrawResponse } from './errors.ts';
 import { send } from './pages/pages.ts';
 import { UnitOfWork, withUnitOfWork } from './unit-of-work.ts';
 
@@ -34,6 +35,7 @@ export function transaction(context: TransactionContext): Middleware {
   return async (ctx, next) => {
     const unit = new UnitOfWork();
     await withUnitOfWork(unit, next);
+    if (isTransient(ctx.state.failure)) return replaceResponse(ctx, AWAY);
     if (ctx.status >= 500) return;
     try {
       await commit(context, ctx, unit);

@@ -8,6 +8,7 @@ import { Server as TlsServer } from 'node:tls';
 import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import type { Logger } from 'pino';
+import { isTransient } from './postgres.ts';
 
 /** What a caller may call its own request: nothing that could forge a log line or a header. */
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{7,63}$/;
@@ -113,6 +114,9 @@ export function notFound(): Middleware {
   };
 }
 
+/** Seconds after which a client may try again what could not be done at the moment. */
+export const RETRY_AFTER = 1;
+
 /** The answer to what went wrong unforeseen: JSON that says no more than it must, and a log line. */
 export function answerErrors(log: Logger): Middleware {
   return async (ctx, next) => {
@@ -124,6 +128,11 @@ export function answerErrors(log: Logger): Middleware {
       if (ctx.req.destroyed && !ctx.req.complete) return;
       if (expose) return refuse(ctx, status, 'invalid_request', message);
       log.error({ err: error, requestId: ctx.state.requestId }, 'a request failed');
+      if (isTransient(error)) {
+        ctx.remove('Set-Cookie');
+        ctx.set('Retry-After', String(RETRY_AFTER));
+        return refuse(ctx, 503, 'temporarily_unavailable', 'the database is away; try again');
+      }
       refuse(ctx, 500, 'server_error', 'the server could not answer; the log says why');
     }
   };

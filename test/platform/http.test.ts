@@ -235,6 +235,18 @@ describe('answers', () => {
     expect(text).toBe('');
   });
 
+  test('say when to ask again where the database was away', async () => {
+    const { url } = await serveKoa(answerErrors(createLogger('silent')), (ctx) => {
+      ctx.cookies.set('session', 'of nobody');
+      throw new Error('Connection terminated unexpectedly');
+    });
+    const answer = await fetch(url);
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect(answer.headers.get('set-cookie')).toBeNull();
+    expect(await answer.json()).toMatchObject({ error: 'temporarily_unavailable' });
+  });
+
   test('hears of what goes wrong after the body was read', async () => {
     const { url } = await serveKoa(answerErrors(createLogger('silent')), async (ctx) => {
       for await (const _ of ctx.req);

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { READ_SCHEMA } from '../../src/projections/apply.ts';
+import { ClientApp, newBrowser } from '../support/client-app.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+
+describe('when the session with the database ends under a read,', () => {
+  let server: TestServer;
+  let form: Record<string, string>;
+  let interaction: { path: string; cookie: string };
+
+  beforeAll(async () => {
+    server = await startTestServer({ engine: 'postgres', errors: true });
+    const client = await server.admin.client();
+    const app = await ClientApp.connect(server, client);
+    const { tokens } = await app.signIn(newBrowser(server), await server.admin.person());
+    const token = tokens.refresh_token ?? '';
+    form = {
+      grant_type: 'refresh_token',
+      refresh_token: token,
+      token,
+      client_id: client.clientId,
+      client_secret: client.secret,
+    };
+    const browser = newBrowser(server);
+    const { url } = await browser.open((await app.request()).url);
+    interaction = { path: url.pathname, cookie: browser.cookieHeader(url) };
+  });
+  afterAll(() => server?.stop());
+
+  const send = (path: string, init?: RequestInit) =>
+    server.node.fetch(`${server.issuer}${path}`, init);
+  const post = (path: string) => send(path, { method: 'POST', body: new URLSearchParams(form) });
+  const page = () => send(interaction.path, { headers: { cookie: interaction.cookie } });
+
+  /** Has a request wait for a table that it reads, and ends the session in which it does. */
+  async function cutOff(table: string, ask: () => Promise<Response>): Promise<Response> {
+    const holder = await server.admin.pool.connect();
+    try {
+      await holder.query(`begin; lock table ${table} in access exclusive mode`);
+      let answered = false;
+      const answer = ask().finally(() => {
+        answered = true;
+      });
+      await eventually('the request is answered', async () => {
+        await holder.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where datname = current_database() and pg_backend_pid() = any(pg_blocking_pids(pid))`,
+        );
+        return answered;
+      });
+      return await answer;
+    } finally {
+      await holder.query('rollback');
+      holder.release();
+    }
+  }
+
+  test.each([
+    ['/connect/token', `${READ_SCHEMA}.tokens`, () => post('/connect/token')],
+    ['/connect/introspect', `${READ_SCHEMA}.tokens`, () => post('/connect/introspect')],
+    ['the page of a sign-in', 'state.entries', page],
+  ])('%s says when to ask again, and then answers', async (_, table, ask) => {
+    const answer = await cutOff(table, ask);
+    const { error } = (await answer.json()) as { error?: string };
+    const retryAfter = answer.headers.get('retry-after');
+    expect([answer.status, error, retryAfter]).toEqual([503, 'temporarily_unavailable', '1']);
+    expect((await ask()).status).toBe(200);
+  });
+});
