@@ -23,7 +23,7 @@ import type { SigningAlgorithm } from '../domain/signing-key.ts';
 import { digest } from '../platform/secrets.ts';
 import { ApiResource } from './api-resource.ts';
 import { demand, EVERYTHING, Requires } from './authorize.ts';
-import { TokenFormat } from './client-enums.ts';
+import { TokenFormat } from './client/client-enums.ts';
 import type { GraphContext } from './context.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
 import { JsonScalar } from './scalars.ts';

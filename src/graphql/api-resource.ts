@@ -17,7 +17,7 @@ import { digest } from '../platform/secrets.ts';
 import { type ApiResourceRow, apiResources } from '../projections/api-resources.ts';
 import { type Condition, contains, type Revised } from '../projections/page.ts';
 import { Requires } from './authorize.ts';
-import { TokenFormat } from './client-enums.ts';
+import { TokenFormat } from './client/client-enums.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
 import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';

@@ -17,7 +17,7 @@ import type { Revised } from '../projections/page.ts';
 import { AuthorizationFilter, conditions } from './authorization-filter.ts';
 import { AuthorizationStatus, statusOf } from './authorization-status.ts';
 import { Requires } from './authorize.ts';
-import { Client } from './client.ts';
+import { Client } from './client/client.ts';
 import type { GraphContext } from './context.ts';
 import { type Connection, connectionOf, list, PageArgs, pageComplexity } from './page.ts';
 import { minPosition, reach } from './position.ts';

@@ -11,7 +11,7 @@ import {
 } from 'type-graphql';
 import * as commands from '../commands/revocation.ts';
 import { Requires } from './authorize.ts';
-import { ClientPayload } from './client-mutations.ts';
+import { ClientPayload } from './client/client-mutations.ts';
 import type { GraphContext } from './context.ts';
 import { Grant } from './grant.ts';
 import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';

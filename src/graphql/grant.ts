@@ -17,7 +17,7 @@ import type { GrantTerms } from '../domain/grant.ts';
 import { type GrantRow, grants } from '../projections/grants.ts';
 import { type Condition, equal, isSet, type Revised } from '../projections/page.ts';
 import { Requires } from './authorize.ts';
-import { Client } from './client.ts';
+import { Client } from './client/client.ts';
 import { byResource, ResourceScopes } from './consent.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';

@@ -19,8 +19,8 @@ import {
 } from '../projections/initial-access-tokens.ts';
 import { isSet, type Revised } from '../projections/page.ts';
 import { Requires } from './authorize.ts';
-import { ConsentType } from './client-enums.ts';
-import { ClientRequirements } from './client-parts.ts';
+import { ConsentType } from './client/client-enums.ts';
+import { ClientRequirements } from './client/client-parts.ts';
 import type { GraphContext } from './context.ts';
 import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
 import { Node } from './node.ts';

@@ -15,7 +15,7 @@ import {
 import { type NoticeRow, noticeStatus, notices, noticesOf } from '../projections/notices.ts';
 import { type Condition, equal, type Revised } from '../projections/page.ts';
 import { Requires } from './authorize.ts';
-import { Client } from './client.ts';
+import { Client } from './client/client.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
 import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';

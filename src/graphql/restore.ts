@@ -3,7 +3,7 @@ import type { Command } from '../commands/command.ts';
 import * as commands from '../commands/configuration/restore.ts';
 import { ApiResourcePayload } from './api-resource-mutations.ts';
 import { demand, EVERYTHING, Requires } from './authorize.ts';
-import { ClientPayload } from './client-mutations.ts';
+import { ClientPayload } from './client/client-mutations.ts';
 import type { GraphContext } from './context.ts';
 import { type Payload, perform, theInput, VersionedInput } from './mutation.ts';
 import { ScopePayload } from './scope-mutations.ts';

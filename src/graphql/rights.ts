@@ -7,7 +7,7 @@ import type { SessionRow } from '../projections/sessions.ts';
 import { type TokenRow, tokensOfClient } from '../projections/tokens.ts';
 import type { UserRow } from '../projections/users.ts';
 import { Requires } from './authorize.ts';
-import { Client } from './client.ts';
+import { Client } from './client/client.ts';
 import { Consent, ConsentConnection, consentListing } from './consent.ts';
 import type { GraphContext } from './context.ts';
 import { Grant, GrantConnection, grantListing } from './grant.ts';

@@ -15,9 +15,9 @@ import {
   BackchannelRequestMutations,
   BackchannelRequestPayloadResolver,
 } from './backchannel-request-mutations.ts';
-import { ClientResolver } from './client.ts';
-import { ClientLocalizationMutations } from './client-localization.ts';
-import { ClientMutations, ClientPayloadResolver } from './client-mutations.ts';
+import { ClientResolver } from './client/client.ts';
+import { ClientLocalizationMutations } from './client/client-localization.ts';
+import { ClientMutations, ClientPayloadResolver } from './client/client-mutations.ts';
 import { ConfigurationResolver } from './configuration.ts';
 import { ConsentResolver } from './consent.ts';
 import { ConsentMutations, ConsentPayloadResolver } from './consent-mutations.ts';

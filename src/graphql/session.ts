@@ -17,7 +17,7 @@ import type { SessionEnd } from '../domain/session.ts';
 import { type Condition, equal, isSet, type Revised } from '../projections/page.ts';
 import { type SessionClientRow, type SessionRow, sessions } from '../projections/sessions.ts';
 import { Requires } from './authorize.ts';
-import { Client } from './client.ts';
+import { Client } from './client/client.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
 import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';

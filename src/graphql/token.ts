@@ -23,8 +23,8 @@ import {
   tokensOfUser,
 } from '../projections/tokens.ts';
 import { Requires } from './authorize.ts';
-import { Client } from './client.ts';
-import { TokenFormat } from './client-enums.ts';
+import { Client } from './client/client.ts';
+import { TokenFormat } from './client/client-enums.ts';
 import type { GraphContext } from './context.ts';
 import { searchable } from './errors.ts';
 import { Grant } from './grant.ts';

@@ -12,7 +12,7 @@ import type { AuthorizationDetailType } from '../domain/api-resource.ts';
 import { violation } from '../platform/json-schema.ts';
 import type { Catalogue } from '../projections/catalogue.ts';
 import type { ConsentDetail } from './pages/models.ts';
-import { partsOf } from './several-resources.ts';
+import { partsOf } from './tokens/several-resources.ts';
 
 type Details = readonly AuthorizationDetail[];
 

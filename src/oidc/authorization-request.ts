@@ -1,10 +1,10 @@
 import type { ClaimsParameter, Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import type { Catalogue } from '../projections/catalogue.ts';
-import { ACR_VALUES } from './acr.ts';
-import { policyOf } from './clients.ts';
+import { policyOf } from './clients/clients.ts';
+import { assertRequestOfProfile } from './clients/profiles.ts';
 import { OF_THE_SIGN_IN } from './grant-loader.ts';
-import { assertRequestOfProfile } from './profiles.ts';
+import { ACR_VALUES } from './people/acr.ts';
 
 /** What may be asked for at the authorization endpoint, and in which forms. */
 export function authorizationRequestFeatures(options: {

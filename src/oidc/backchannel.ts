@@ -9,9 +9,9 @@ import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { POLL_INTERVAL } from './adapter/polling.ts';
-import type { BackchannelLimits } from './backchannel-limits.ts';
-import { policyOf } from './clients.ts';
+import { policyOf } from './clients/clients.ts';
 import { isOver, requested } from './grant-loader.ts';
+import type { BackchannelLimits } from './limits/backchannel-limits.ts';
 
 /** Where clients ask for people who are somewhere else (OpenID Connect CIBA §7). */
 export const BACKCHANNEL_ROUTES = { backchannel_authentication: '/connect/ciba' };

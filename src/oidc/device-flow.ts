@@ -4,12 +4,12 @@ import type { Catalogue } from '../projections/catalogue.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { scopeList } from './adapter/model-adapter.ts';
 import { POLL_INTERVAL } from './adapter/polling.ts';
-import { clientTexts } from './client-texts.ts';
+import { clientTexts } from './clients/client-texts.ts';
+import type { UserCodeLimits } from './limits/user-code-limits.ts';
 import { type Locale, negotiateLocale } from './pages/locale.ts';
 import type { ClientModel } from './pages/models.ts';
 import { type Pages, send } from './pages/pages.ts';
-import { scopeTexts } from './scope-texts.ts';
-import type { UserCodeLimits } from './user-code-limits.ts';
+import { scopeTexts } from './people/scope-texts.ts';
 
 /** Where devices ask, and where people enter the code that their device shows (RFC 8628). */
 export const DEVICE_ROUTES = {

@@ -3,7 +3,7 @@ import { errors } from 'oidc-provider';
 import { type Allowance, covers } from '../domain/consent.ts';
 import type { ConsentRow } from '../projections/consents.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
-import { policyOf } from './clients.ts';
+import { policyOf } from './clients/clients.ts';
 import { currentUnitOfWork } from './unit-of-work.ts';
 
 /** Claims that need no consent: they describe the sign-in, not the person. */

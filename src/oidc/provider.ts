@@ -6,30 +6,33 @@ import type { EventStore } from '../eventstore/event-store.ts';
 import type { Execute } from '../eventstore/execute.ts';
 import { readCatalogue } from '../projections/catalogue.ts';
 import { DetailSeals } from './adapter/authorization-details.ts';
-import { applicationsPage } from './applications-page.ts';
 import { backchannelRequests } from './backchannel.ts';
-import { backchannelPage } from './backchannel-page.ts';
-import { sendClaimsToIdTokens } from './claim-destinations.ts';
-import { rememberClients } from './client-memory.ts';
-import { type ClientRegistrationContext, clientRegistration } from './client-registration.ts';
-import { compareSecretsByDigest, tellSessionIds } from './clients.ts';
+import { rememberClients } from './clients/client-memory.ts';
+import {
+  type ClientRegistrationContext,
+  clientRegistration,
+} from './clients/client-registration.ts';
+import { compareSecretsByDigest, tellSessionIds } from './clients/clients.ts';
+import { checkKnownClients } from './clients/known-clients.ts';
+import { certificatesWhereTheyCome, receive } from './clients/mutual-tls.ts';
 import { type ConfigurationContext, configuration, ROUTES } from './configuration.ts';
 import { deviceRequests } from './device-flow.ts';
 import { frontChannelLogout } from './front-channel-logout.ts';
 import { registerExtensionGrants } from './grants/index.ts';
-import { interactions } from './interactions.ts';
-import { makeJwtsByPolicy, recordJwts, takeJwts } from './jwt-access-tokens.ts';
-import { checkKnownClients } from './known-clients.ts';
-import { type LogoutToken, makeLogoutToken } from './logout-token.ts';
-import { certificatesWhereTheyCome, receive } from './mutual-tls.ts';
+import type { RegistrationLimits } from './limits/registration-limits.ts';
+import type { SignInLimits } from './limits/sign-in-limits.ts';
+import type { UserCodeLimits } from './limits/user-code-limits.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { send } from './pages/pages.ts';
 import { rewriteParameters } from './parameters.ts';
-import type { RegistrationLimits } from './registration-limits.ts';
-import { knowSeveralResources, takeSeveralResources } from './several-resources.ts';
-import type { SignInLimits } from './sign-in-limits.ts';
+import { applicationsPage } from './people/applications-page.ts';
+import { backchannelPage } from './people/backchannel-page.ts';
+import { interactions } from './people/interactions.ts';
+import { sendClaimsToIdTokens } from './tokens/claim-destinations.ts';
+import { makeJwtsByPolicy, recordJwts, takeJwts } from './tokens/jwt-access-tokens.ts';
+import { type LogoutToken, makeLogoutToken } from './tokens/logout-token.ts';
+import { knowSeveralResources, takeSeveralResources } from './tokens/several-resources.ts';
 import { transaction } from './transaction.ts';
-import type { UserCodeLimits } from './user-code-limits.ts';
 
 export interface ProviderContext
   extends Omit<ConfigurationContext, 'catalogue'>,

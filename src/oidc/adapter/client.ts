@@ -1,6 +1,6 @@
 import type { AdapterPayload } from 'oidc-provider';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
-import { type Abilities, clientMetadata } from '../clients.ts';
+import { type Abilities, clientMetadata } from '../clients/clients.ts';
 import { ModelAdapter } from './model-adapter.ts';
 
 /** Clients come from the read model at each request, so a change or a disabling takes effect at once. */

@@ -1,7 +1,7 @@
 import type { Adapter } from 'oidc-provider';
 import type { Secrets } from '../../platform/secrets.ts';
 import type { SubjectKeys } from '../../platform/subject-keys.ts';
-import type { Abilities } from '../clients.ts';
+import type { Abilities } from '../clients/clients.ts';
 import { BackchannelRequestAdapter } from './backchannel-request.ts';
 import { ClientAdapter } from './client.ts';
 import { DeviceCodeAdapter } from './device-code.ts';

@@ -5,7 +5,7 @@ import { type Audience, clientToken } from '../../domain/token.ts';
 import { digest } from '../../platform/secrets.ts';
 import type { KnownToken, ProtocolReads } from '../../projections/protocol-reads.ts';
 import type { TokenKind, TokenRow } from '../../projections/tokens.ts';
-import type { JtiOf } from '../jwt-access-tokens.ts';
+import type { JtiOf } from '../tokens/jwt-access-tokens.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
 import type { DetailSeals } from './authorization-details.ts';
 import { instantOf, ModelAdapter, numericDate, rest, scopeList } from './model-adapter.ts';

@@ -2,7 +2,7 @@ import type Provider from 'oidc-provider';
 import type { TokenEndpointGrantContext } from 'oidc-provider';
 import type { Outbound } from '../../platform/outbound.ts';
 import type { Catalogue } from '../../projections/catalogue.ts';
-import type { CredentialContext } from '../credentials.ts';
+import type { CredentialContext } from '../people/credentials.ts';
 
 /** What a grant may need to decide; made anew whenever the catalogue changes. */
 export interface GrantContext extends CredentialContext {

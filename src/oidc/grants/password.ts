@@ -6,7 +6,7 @@ import {
   findAccount,
   shouldIssueRefreshToken,
 } from 'oidc-provider/lib/helpers/grants.js';
-import { checkCredentials } from '../credentials.ts';
+import { checkCredentials } from '../people/credentials.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
 import { openDirectGrant } from './direct-grant.ts';
 import type { ExtensionGrant, GrantContext } from './extension-grant.ts';

@@ -18,9 +18,9 @@ import {
 import { digest } from '../../platform/secrets.ts';
 import type { Catalogue } from '../../projections/catalogue.ts';
 import { instantOf, scopeList } from '../adapter/model-adapter.ts';
-import { policyOf } from '../clients.ts';
-import { mayAsk } from '../resources.ts';
-import { together } from '../several-resources.ts';
+import { policyOf } from '../clients/clients.ts';
+import { mayAsk } from '../tokens/resources.ts';
+import { together } from '../tokens/several-resources.ts';
 import { currentUnitOfWork } from '../unit-of-work.ts';
 import type { ExtensionGrant, GrantContext } from './extension-grant.ts';
 import { text, texts } from './parameters.ts';

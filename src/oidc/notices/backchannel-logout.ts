@@ -4,7 +4,7 @@ import type { Outbound } from '../../platform/outbound.ts';
 import { digest, type Secrets } from '../../platform/secrets.ts';
 import { entityId } from '../../projections/projection.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
-import type { LogoutToken } from '../logout-token.ts';
+import type { LogoutToken } from '../tokens/logout-token.ts';
 import { type Deliver, noticeRow } from './notice.ts';
 
 export interface LogoutNotices {
