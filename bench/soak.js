@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { ALGORITHMS, API_SCOPE } from './conditions.js';
-import { startContender } from './contenders.js';
-import { startDatabase } from './database.js';
+import { numberGiven, startAlone } from './alone.js';
+import { API_SCOPE } from './conditions.js';
 import { inParallel, post } from './http.js';
 import { UserAgent } from './user-agent.js';
 
@@ -12,26 +10,13 @@ import { UserAgent } from './user-agent.js';
  * those of the beginning. `npm run bench:soak -- --minutes 30 --rate 150`
  */
 
-const wanted = (/** @type {string} */ name, /** @type {number} */ byDefault) => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? byDefault : Number(process.argv[at + 1]);
-};
-const minutes = wanted('minutes', 30);
-const rate = wanted('rate', 150);
+const minutes = numberGiven('minutes', 30);
+const rate = numberGiven('rate', 150);
 /** More requests under way than this, and the rate is more than the server can do. */
 const MOST_UNDER_WAY = 256;
 const SAMPLES = 12;
 
-const database = await startDatabase();
-let url = '';
-const create = async (/** @type {string} */ name) => {
-  url = await database.create(name);
-  return url;
-};
-const options = { nodeFlags: [], algorithms: ALGORITHMS };
-const server = await startContender('muniment', { ...database, create }, options);
-const observer = new pg.Client(url);
-await observer.connect();
+const { server, client: observer, stop } = await startAlone();
 
 try {
   const { token_endpoint: tokens, introspection_endpoint: introspection } = server.endpoints;
@@ -115,9 +100,7 @@ try {
     await sleep(5);
   }
 } finally {
-  await observer.end();
-  await server.stop();
-  await database.stop();
+  await stop();
 }
 
 async function resident() {

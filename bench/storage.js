@@ -1,7 +1,5 @@
-import pg from 'pg';
-import { ALGORITHMS, API_SCOPE } from './conditions.js';
-import { startContender } from './contenders.js';
-import { startDatabase } from './database.js';
+import { numberGiven, startAlone } from './alone.js';
+import { API_SCOPE } from './conditions.js';
 import { inParallel, post } from './http.js';
 import { UserAgent } from './user-agent.js';
 
@@ -18,23 +16,10 @@ const TABLES = [
   'read.session_clients',
 ];
 
-const wanted = (/** @type {string} */ name, /** @type {number} */ byDefault) => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? byDefault : Number(process.argv[at + 1]);
-};
-const tokens = wanted('tokens', 20_000);
-const grants = wanted('grants', 2_000);
+const tokens = numberGiven('tokens', 20_000);
+const grants = numberGiven('grants', 2_000);
 
-const database = await startDatabase();
-let url = '';
-const create = async (/** @type {string} */ name) => {
-  url = await database.create(name);
-  return url;
-};
-const options = { nodeFlags: [], algorithms: ALGORITHMS };
-const server = await startContender('muniment', { ...database, create }, options);
-const client = new pg.Client(url);
-await client.connect();
+const { server, client, stop } = await startAlone();
 
 try {
   const { rows: schemas } = await client.query(
@@ -94,9 +79,7 @@ try {
   console.log(`\nPruned when all was over: ${JSON.stringify(given.pruned)};`);
   console.log(`read models before ${given.before} bytes, after vacuum ${given.after} bytes.`);
 } finally {
-  await client.end();
-  await server.stop();
-  await database.stop();
+  await stop();
 }
 
 /**
