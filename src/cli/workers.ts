@@ -76,8 +76,8 @@ export async function serveWithWorkers(config: Config, log: Logger): Promise<voi
     return true;
   }
 
-  // Each worker takes connections itself: one that this process had given to a worker that then died
-  // would never be closed.
+  // Where workers cannot have sockets of their own, each still takes connections itself from the one
+  // they share: one that this process had given to a worker that then died would never be closed.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ serialization: 'advanced' });
   gatherMetrics();

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { periodically } from '../platform/periodically.ts';
 
 const PERIOD_MS = 60_000;
 const BATCH = 500;
@@ -16,9 +17,7 @@ export function sweepState(
     do swept = await sweepBatch(pool);
     while (swept === BATCH && !options.signal.aborted);
   };
-  const timer = setInterval(() => sweep().catch(options.failed), options.periodMs ?? PERIOD_MS);
-  timer.unref();
-  options.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  periodically(sweep, { periodMs: PERIOD_MS, ...options });
 }
 
 /** @returns how many rows went */

@@ -13,9 +13,9 @@ import * as commands from '../commands/revocation.ts';
 import { Requires } from './authorize.ts';
 import { ClientPayload } from './client/client-mutations.ts';
 import type { GraphContext } from './context.ts';
+import { EndAllInput } from './end-all.ts';
 import { Grant } from './grant.ts';
-import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
-import { DateTimeScalar } from './scalars.ts';
+import { IdempotentInput, Payload, perform, theInput } from './mutation.ts';
 import { UserPayload } from './user-mutations.ts';
 
 @InputType({ description: 'A grant that shall end.' })
@@ -25,33 +25,15 @@ export class GrantRevokeInput extends IdempotentInput {
 }
 
 @InputType({ description: 'A person whose grants shall end.' })
-export class UserGrantsRevokeInput extends VersionedInput {
+export class UserGrantsRevokeInput extends EndAllInput {
   @Field(() => String, { description: 'The person’s subject.' })
   readonly sub!: string;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'Only those that began then or later; all when absent.',
-  })
-  readonly since?: string | null;
-
-  @Field(() => String, { nullable: true, description: 'Why, for the history.' })
-  readonly reason?: string | null;
 }
 
 @InputType({ description: 'A client whose grants shall end.' })
-export class ClientGrantsRevokeInput extends VersionedInput {
+export class ClientGrantsRevokeInput extends EndAllInput {
   @Field(() => String, { description: 'The client’s client_id.' })
   readonly clientId!: string;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'Only those that began then or later; all when absent.',
-  })
-  readonly since?: string | null;
-
-  @Field(() => String, { nullable: true, description: 'Why, for the history.' })
-  readonly reason?: string | null;
 }
 
 @ObjectType({ description: 'The outcome of a mutation of a grant.' })

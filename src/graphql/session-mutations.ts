@@ -12,8 +12,8 @@ import {
 import * as commands from '../commands/revocation.ts';
 import { Requires } from './authorize.ts';
 import type { GraphContext } from './context.ts';
-import { IdempotentInput, Payload, perform, theInput, VersionedInput } from './mutation.ts';
-import { DateTimeScalar } from './scalars.ts';
+import { EndAllInput } from './end-all.ts';
+import { IdempotentInput, Payload, perform, theInput } from './mutation.ts';
 import { Session } from './session.ts';
 import { UserPayload } from './user-mutations.ts';
 
@@ -24,18 +24,9 @@ export class SessionEndInput extends IdempotentInput {
 }
 
 @InputType({ description: 'A person whose sessions shall end.' })
-export class UserSessionsEndInput extends VersionedInput {
+export class UserSessionsEndInput extends EndAllInput {
   @Field(() => String, { description: 'The person’s subject.' })
   readonly sub!: string;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'Only those that began then or later; all when absent.',
-  })
-  readonly since?: string | null;
-
-  @Field(() => String, { nullable: true, description: 'Why, for the history.' })
-  readonly reason?: string | null;
 }
 
 @ObjectType({ description: 'The outcome of a mutation of a session.' })

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Instant } from '../domain/ids.ts';
 import { transaction } from '../eventstore/postgres-schema.ts';
 import type { Config } from '../platform/config.ts';
+import { periodically } from '../platform/periodically.ts';
 import { READ_SCHEMA } from './apply.ts';
 import {
   type Cutoffs,
@@ -134,19 +135,11 @@ export function keepHousekeeping(
   },
 ): void {
   const { signal, done, failed } = options;
-  if (!housekeeping.policy.enabled) return;
+  const { enabled, period } = housekeeping.policy;
+  if (!enabled) return;
   const run = async () => {
-    try {
-      const pruned = await keepHouse(housekeeping, { force: false, signal });
-      if (pruned && Object.keys(pruned).length > 0) done(pruned);
-    } catch (error) {
-      // A server that stops takes the database away under a run that is under way.
-      if (!signal.aborted) failed(error);
-    }
-    later();
+    const pruned = await keepHouse(housekeeping, { force: false, signal });
+    if (pruned && Object.keys(pruned).length > 0) done(pruned);
   };
-  const later = () => {
-    if (!signal.aborted) setTimeout(run, housekeeping.policy.period * 1000).unref();
-  };
-  later();
+  periodically(run, { periodMs: period * 1000, signal, failed });
 }

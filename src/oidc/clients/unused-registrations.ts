@@ -3,6 +3,7 @@ import { systemEnvelope } from '../../commands/command.ts';
 import { removeSelf } from '../../commands/registrations.ts';
 import type { Execute } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { periodically } from '../../platform/periodically.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 
 /** Whoever holds it cleans up; the others come after, and find little to do. */
@@ -39,16 +40,10 @@ export function keepRemovingUnusedRegistrations(
   context: UnusedRegistrations,
   options: { signal: AbortSignal; failed: (error: unknown) => void; periodMs?: number },
 ): void {
-  const { signal, failed, periodMs = PERIOD_MS } = options;
   const cleanUp = async () => {
     let removed: number;
     do removed = await removeUnusedRegistrations(context);
-    while (removed === BATCH && !signal.aborted);
+    while (removed === BATCH && !options.signal.aborted);
   };
-  const timer = setInterval(
-    () => cleanUp().catch((error) => signal.aborted || failed(error)),
-    periodMs,
-  );
-  timer.unref();
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  periodically(cleanUp, { periodMs: PERIOD_MS, ...options });
 }

@@ -8,6 +8,7 @@ import { clientToken } from '../../domain/token.ts';
 import type { Envelope, EventStore, StateChange } from '../../eventstore/event-store.ts';
 import { act, type Consequences, type Execute, type Executed } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { periodically } from '../../platform/periodically.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import { touchedBy } from '../../projections/blast-radius.ts';
 import { abandonedSessions, openGrants, openSessions } from '../../projections/rights.ts';
@@ -209,17 +210,5 @@ export function keepFinishing(
   context: EndingsContext,
   options: { signal: AbortSignal; failed: (error: unknown) => void },
 ): void {
-  const { signal, failed } = options;
-  const later = () => {
-    if (!signal.aborted) setTimeout(finish, PERIOD_MS).unref();
-  };
-  const finish = async () => {
-    try {
-      await finishEndings(context);
-    } catch (error) {
-      if (!signal.aborted) failed(error);
-    }
-    later();
-  };
-  later();
+  periodically(() => finishEndings(context), { periodMs: PERIOD_MS, ...options });
 }

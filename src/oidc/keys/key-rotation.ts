@@ -9,6 +9,7 @@ import {
 import type { Instant } from '../../domain/ids.ts';
 import type { Execute } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { periodically } from '../../platform/periodically.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 
@@ -115,20 +116,5 @@ export function keepKeys(
   rotateKeys: () => Promise<void>,
   options: { signal: AbortSignal; failed: (error: unknown) => void; periodMs?: number },
 ): void {
-  const { signal, failed, periodMs = PERIOD_MS } = options;
-  // One after the other: those that wait for the lock would hold the connections its holder needs.
-  const later = () => {
-    if (!signal.aborted) setTimeout(rotate, periodMs).unref();
-  };
-  const rotate = async () => {
-    if (signal.aborted) return;
-    try {
-      await rotateKeys();
-    } catch (error) {
-      // A server that stops takes the log away under a rotation that is under way.
-      if (!signal.aborted) failed(error);
-    }
-    later();
-  };
-  later();
+  periodically(rotateKeys, { periodMs: PERIOD_MS, ...options });
 }
