@@ -3,14 +3,10 @@ import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { Observability } from './app/observability.ts';
-import { openPools, type Pools } from './app/pools.ts';
 import { type FirstRun, seed } from './commands/seed/seed.ts';
 import { openPolicy } from './domain/registration-policy.ts';
-import { type EventStore, type Position, toPosition } from './eventstore/event-store.ts';
-import { eventStoreDb } from './eventstore/eventstoredb.ts';
 import { type Execute, executor } from './eventstore/execute.ts';
-import { postgresEventStore } from './eventstore/postgres.ts';
-import { exclusively, migrateLog, writeState } from './eventstore/postgres-schema.ts';
+import { exclusively } from './eventstore/postgres-schema.ts';
 import { sweepState } from './eventstore/sweep.ts';
 import { auditMiddleware } from './graphql/audit/http.ts';
 import { AuditReadings } from './graphql/audit/readings.ts';
@@ -35,7 +31,7 @@ import { ProviderHost } from './oidc/provider.ts';
 import { perRequest } from './oidc/unit-of-work.ts';
 import type { CertificateProxy } from './platform/client-certificates.ts';
 import { type Config, settingsInForce } from './platform/config.ts';
-import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { startingHealth } from './platform/health.ts';
 import {
   accessLog,
   answerErrors,
@@ -50,117 +46,14 @@ import { mtlsOrigin, mtlsServer } from './platform/mtls-listener.ts';
 import { outbound } from './platform/outbound.ts';
 import { Secrets } from './platform/secrets.ts';
 import { SubjectKeys } from './platform/subject-keys.ts';
-import {
-  ANNOUNCEMENTS,
-  applyEvents,
-  inlineProjection,
-  migrateReadModels,
-  READ_SCHEMA,
-} from './projections/apply.ts';
-import { AUDIT_GROUP, AUDIT_SCHEMA, auditSql, runAuditProjector } from './projections/audit-log.ts';
+import { ANNOUNCEMENTS, READ_SCHEMA } from './projections/apply.ts';
+import { AUDIT_GROUP, AUDIT_SCHEMA, runAuditProjector } from './projections/audit-log.ts';
 import { changesCatalogue } from './projections/catalogue.ts';
+import { openEngine, PROJECTION_WAIT_MS, START_LOCK } from './projections/engine.ts';
 import { housekeepingPolicy, keepHousekeeping } from './projections/housekeeping.ts';
-import { protocolReadModels } from './projections/index.ts';
-import { checkpoint, projectionProgress, runProjector } from './projections/projector.ts';
+import { projectionProgress } from './projections/projector.ts';
 import { ProtocolReads } from './projections/protocol-reads.ts';
-
-const SEED_LOCK = 746_630;
-/** Milliseconds a request waits for its own events to be projected, on EventStoreDB. */
-const PROJECTION_WAIT_MS = 5_000;
-
-/** The log with its read models, on whichever engine is configured. */
-export interface Engine extends Pools {
-  readonly store: EventStore;
-  /** About where the log ends, for showing progress. */
-  head(): Promise<Position>;
-  /** Resolves when the read models show a position; false when that takes too long. */
-  projected(position: Position): Promise<boolean>;
-  close(): Promise<void>;
-}
-
-/**
- * Opens the log: starts the embedded Postgres if none is configured, and brings the schemas up to
- * date. With `project`, the read models are kept up to date from EventStoreDB as well.
- */
-export async function openEngine(
-  config: Config,
-  log: Logger,
-  options: { project: boolean; observability?: Observability } = { project: true },
-): Promise<Engine> {
-  const { observability } = options;
-  const embedded = config.databaseUrl
-    ? undefined
-    : await startEmbeddedPostgres({
-        dataDir: config.dataDir,
-        log: (line) => log.debug({ line }, 'embedded PostgreSQL'),
-      });
-  const { pool, readers } = openPools(config.databaseUrl ?? embedded?.connection ?? {}, log);
-  const closing = new AbortController();
-  if (embedded) observability?.metrics.embedded(true);
-  void embedded?.ended.then(() => {
-    observability?.metrics.embedded(false);
-    if (closing.signal.aborted) return;
-    log.fatal('the embedded PostgreSQL has ended, and the server with it');
-    process.exitCode = 1;
-    process.kill(process.pid, 'SIGTERM');
-  });
-  await migrateLog(pool);
-  await exclusively(pool, SEED_LOCK, (client) =>
-    migrateReadModels(client, READ_SCHEMA, protocolReadModels),
-  );
-  await exclusively(pool, SEED_LOCK, (client) => client.query(auditSql(AUDIT_SCHEMA)));
-  await SubjectKeys.migrate(pool);
-
-  const head = async () => {
-    const { rows } = await pool.query('select coalesce(max(position), 0) as head from log.events');
-    return toPosition(rows[0].head);
-  };
-  let projected: Engine['projected'] = async (position) => position <= (await head());
-  let store: EventStore;
-  let projector: Promise<void> | undefined;
-  if (config.eventStoreUrl) {
-    const wait = projectionProgress(pool, READ_SCHEMA, closing.signal);
-    projected = (position) => wait(position, PROJECTION_WAIT_MS);
-    store = eventStoreDb({
-      url: config.eventStoreUrl,
-      writeState: (changes) => writeState(pool, changes),
-      projected: async (position) => {
-        if (!(await projected(position))) log.warn({ position }, 'the projector is behind');
-      },
-    });
-    if (options.project) {
-      projector = runProjector({
-        pool,
-        store,
-        schema: READ_SCHEMA,
-        write: (client, events) => applyEvents(client, READ_SCHEMA, protocolReadModels, events),
-        signal: closing.signal,
-        failed: (error) => log.error({ err: error }, 'the projector stopped, and starts again'),
-        observe: observability?.metrics.projector('protocol'),
-      });
-    }
-  } else {
-    const inline = inlineProjection(protocolReadModels);
-    store = postgresEventStore({ pool, inline, observe: observability?.batch });
-  }
-
-  return {
-    pool,
-    readers,
-    store: observability?.log(store) ?? store,
-    projected,
-    head: config.eventStoreUrl
-      ? async () => (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0)
-      : head,
-    async close() {
-      closing.abort();
-      await store.close();
-      await projector;
-      await Promise.all([pool.end(), readers.end()]);
-      await embedded?.stop();
-    },
-  };
-}
+import { noteFailure, noteVersion, versionOf } from './projections/versions.ts';
 
 export interface RunningServer {
   readonly firstRun: FirstRun | undefined;
@@ -172,7 +65,12 @@ export interface RunningServer {
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const secrets = new Secrets(await loadMasterKey(config));
   const observability = new Observability(config);
-  const engine = await openEngine(config, log, { project: true, observability });
+  const door = adminDoor({ ...config, port: config.adminPort });
+  const engine = await openEngine(config, log, {
+    project: true,
+    observability,
+    waiting: door.notReady,
+  });
   const closing = new AbortController();
   const ending = new AbortController();
   let auditing: Promise<void> | undefined;
@@ -209,7 +107,12 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       store,
       keys: { secrets, subjectKeys },
       signal: closing.signal,
-      failed: (err) => log.error({ err }, 'the audit index stopped, and starts again'),
+      failed: (err) => {
+        log.error({ err }, 'the audit index stopped, and starts again');
+        noteFailure(pool, AUDIT_SCHEMA, err).catch(() => undefined);
+      },
+      needed: async (client) => !(await versionOf(client, AUDIT_SCHEMA))?.paused,
+      recovered: () => noteVersion(pool, AUDIT_SCHEMA, { failure: null }),
       observe: observability.metrics.projector('audit'),
     });
     const audited = projectionProgress(pool, AUDIT_SCHEMA, closing.signal, AUDIT_GROUP);
@@ -225,7 +128,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       await rotateCookieKeys(keys);
     };
     await rotateKeys();
-    const firstRun = await exclusively(pool, SEED_LOCK, async () => {
+    const firstRun = await exclusively(pool, START_LOCK, async () => {
       return seed({ execute, store, secrets, subjectKeys, signingAlgorithms }, config);
     });
 
@@ -240,7 +143,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     ];
     const digestOf = (address: string) => secrets.keyedDigest('address', address);
     // One node after the other: two that make the same table at once get in each other's way.
-    const limits = await exclusively(pool, SEED_LOCK, async () => ({
+    const limits = await exclusively(pool, START_LOCK, async () => ({
       limits: await signInLimits(pool, digestOf),
       userCodeLimits: await userCodeLimits(pool, digestOf),
       backchannelLimits: await backchannelLimits(pool),
@@ -349,11 +252,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     admin.use(await graphqlMiddleware(dependencies, { operations }));
     admin.use(auditMiddleware(dependencies, ending.signal));
 
-    const { port, adminPort, mtlsPort } = config;
+    const { port, mtlsPort } = config;
     const mtls = await mtlsServer(config, host.handle);
     const servers = [
       await gracefulServer(http.createServer(host.handle), { ...config, port }),
-      await gracefulServer(http.createServer(admin.callback()), { ...config, port: adminPort }),
+      await door.open(admin.callback()),
       ...(mtls ? [await gracefulServer(mtls, { ...config, port: mtlsPort ?? 0 })] : []),
     ];
     return {
@@ -374,6 +277,31 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await engine.close();
     throw error;
   }
+}
+
+/** The admin listener: it opens early, and says why, when the server has to wait before it serves. */
+function adminDoor(place: Parameters<typeof gracefulServer>[1]) {
+  let reason = '';
+  let handle: http.RequestListener = startingHealth(() => [reason]);
+  let opened: ReturnType<typeof gracefulServer> | undefined;
+  const opening = () => {
+    opened ??= gracefulServer(
+      http.createServer((...exchange) => handle(...exchange)),
+      place,
+    );
+    return opened;
+  };
+  return {
+    notReady(why: string): void {
+      reason = why;
+      // Said again, and loudly, when it is to be opened for good.
+      opening().catch(() => undefined);
+    },
+    open(served: http.RequestListener) {
+      handle = served;
+      return opening();
+    },
+  };
 }
 
 /** The proxy that passes on certificates of clients, if one does. */

@@ -25,6 +25,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'src/projections/apply.ts': 'read models',
   'src/projections/prune.ts': 'the end of rows in read models, and the cut-offs',
   'src/projections/projector.ts': 'the checkpoint of the read models',
+  'src/projections/versions.ts': 'the registry of read models',
   'src/projections/audit-log.ts': 'the audit index',
   'src/eventstore/postgres.sql': 'the log and the technical rows beside it',
   'src/platform/subject-keys.ts': 'the keys of persons',

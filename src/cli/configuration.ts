@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { openEngine } from '../app.ts';
 import type { CommandContext } from '../commands/command.ts';
 import { systemEnvelope } from '../commands/command.ts';
 import { exportConfiguration } from '../commands/configuration/export.ts';
@@ -16,6 +15,7 @@ import { loadMasterKey } from '../platform/master-key.ts';
 import { Secrets } from '../platform/secrets.ts';
 import { SubjectKeys } from '../platform/subject-keys.ts';
 import { configuredNames } from '../projections/configuration.ts';
+import { openEngine } from '../projections/engine.ts';
 import { ProtocolReads } from '../projections/protocol-reads.ts';
 
 /** Shows what applying a file would change. */

@@ -5,11 +5,13 @@ import { applyCommand, exportCommand, planCommand } from './configuration.ts';
 import { rebuildCommand } from './rebuild.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
+import { verifyCommand } from './verify.ts';
 
 const USAGE = `Usage: muniment <command>
 
   serve     start the server
-  rebuild   drop the read models and build them anew from the log
+  rebuild   build the read models anew from the log; --dry-run compares only
+  verify    hold the read models to the log; --repair mends rows that differ
   plan      show what applying a configuration would change: plan FILE
   apply     make everything be as a configuration declares it: apply FILE
   export    print everything that is there as a configuration: export [json]
@@ -24,6 +26,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   export: exportCommand,
   serve: serveCommand,
   rebuild: rebuildCommand,
+  verify: verifyCommand,
   schema: schemaCommand,
 };
 

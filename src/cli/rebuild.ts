@@ -1,36 +1,40 @@
-import { openEngine } from '../app.ts';
-import { type Position } from '../eventstore/event-store.ts';
 import { loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
 import { loadMasterKey } from '../platform/master-key.ts';
 import { Secrets } from '../platform/secrets.ts';
 import { SubjectKeys } from '../platform/subject-keys.ts';
 import { rebuildAudit } from '../projections/audit-rebuild.ts';
+import { openEngine } from '../projections/engine.ts';
 import { protocolReadModels } from '../projections/index.ts';
 import { rebuild } from '../projections/rebuild.ts';
+import { options } from './options.ts';
+import { showProgress } from './progress.ts';
 
-const BAR_WIDTH = 30;
-
-/** Drops the read models and builds them anew from the log, showing how far it is. */
+/**
+ * Drops the read models and builds them anew from the log, showing how far it is. With --dry-run it
+ * builds and compares them, and keeps those in use.
+ */
 export async function rebuildCommand(): Promise<void> {
+  const { 'dry-run': dryRun } = options({ 'dry-run': { type: 'boolean', default: false } });
   const config = loadConfig(process.env);
   const log = createLogger(config.logLevel);
   const secrets = new Secrets(loadMasterKey(config));
   const engine = await openEngine(config, log, { project: false });
-  const start = performance.now();
   try {
-    const head = await engine.head();
-    const { events, differences } = await rebuild({
+    const { events, divergences } = await rebuild({
       pool: engine.pool,
       store: engine.store,
       projections: protocolReadModels,
-      projected: config.eventStoreUrl !== null,
-      progress: (done) => show(done, head, start),
+      progress: showProgress(await engine.head()),
+      dryRun,
     });
-    process.stdout.write(`\n${events} events, ${rate(events, start)} events/s\n`);
-    const tables = Object.entries(differences);
-    for (const [table, rows] of tables) process.stdout.write(`  ${table}: ${rows} rows differed\n`);
-    if (tables.length === 0) process.stdout.write('The read models are as they were.\n');
+    process.stdout.write(`\n${events} events\n`);
+    for (const { table } of protocolReadModels) {
+      const rows = divergences.filter((divergence) => divergence.table === table).length;
+      if (rows > 0) process.stdout.write(`  ${table}: ${rows} rows differed\n`);
+    }
+    if (divergences.length === 0) process.stdout.write('The read models are as they were.\n');
+    if (dryRun) return;
 
     const subjectKeys = new SubjectKeys(engine.pool, secrets);
     const keys = { secrets, subjectKeys };
@@ -43,15 +47,4 @@ export async function rebuildCommand(): Promise<void> {
   } finally {
     await engine.close();
   }
-}
-
-function show(done: { events: number; position: Position }, head: Position, start: number): void {
-  const share = Number(done.position) / Math.max(Number(head), 1);
-  const filled = Math.min(Math.round(BAR_WIDTH * share), BAR_WIDTH);
-  const bar = '█'.repeat(filled).padEnd(BAR_WIDTH, '░');
-  process.stdout.write(`\r${bar} ${done.events} events, ${rate(done.events, start)}/s `);
-}
-
-function rate(events: number, start: number): number {
-  return Math.round(events / ((performance.now() - start) / 1000));
 }

@@ -139,8 +139,13 @@ export interface EventStore {
    * Every event after a position, in order, in batches, and then live, until the signal aborts.
    * Survives the log going away: it reconnects and resumes. An empty batch says "caught up".
    * @param options.after exclusive; from the beginning when absent
+   * @param options.page about how many events are asked for at once, where that can be said: 500
    */
-  subscribe(options: { after?: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent[]>;
+  subscribe(options: {
+    after?: Position;
+    page?: number;
+    signal: AbortSignal;
+  }): AsyncIterable<RecordedEvent[]>;
 
   close(): Promise<void>;
 }

@@ -31,7 +31,8 @@ export interface Waiting {
   readonly commit: Commit;
   /** Streams and technical rows it touches: two of a kind never share a batch. */
   readonly keys: readonly string[];
-  resolve(appended: Appended): void;
+  /** @param deferred whether the read models are not written yet */
+  resolve(appended: Appended, deferred: boolean): void;
   reject(error: Error): void;
 }
 
@@ -46,6 +47,7 @@ export interface Outcome {
 /** Tells everyone in a batch what became of their commit. */
 export function settle(batch: readonly Waiting[], outcomes: readonly Outcome[]): void {
   const of = new Map(outcomes.map((outcome) => [outcome.request, outcome]));
+  const deferred = of.get(null)?.subject === 'deferred';
   let position = BigInt(of.get(null)?.position ?? 0);
   batch.forEach(({ commit, resolve, reject }, request) => {
     const exception = of.get(request);
@@ -55,11 +57,11 @@ export function settle(batch: readonly Waiting[], outcomes: readonly Outcome[]):
       const [model = '', id = ''] = (exception.subject ?? '').split(' ');
       reject(new ClaimTaken(model, id));
     } else if (exception?.position) {
-      resolve({ position: toPosition(exception.position) });
+      resolve({ position: toPosition(exception.position) }, deferred);
     } else {
       const count = commit.streams.reduce((sum, { events }) => sum + events.length, 0);
       position += BigInt(count);
-      resolve({ position: count > 0 ? toPosition(position) : null });
+      resolve({ position: count > 0 ? toPosition(position) : null }, deferred);
     }
   });
 }

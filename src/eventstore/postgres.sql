@@ -105,7 +105,7 @@ $$;
 -- envelope: place in `_metadata`, from 0, id, type, data}].
 -- With `_again`, requests already in the log are found by the ids of their events.
 -- The one row without a request tells the position before the first event; those of granted requests
--- follow without a gap. The other rows are exceptions:
+-- follow without a gap. Its subject is `deferred` when the read models are not written yet. The other rows are exceptions:
 -- outcome: repeated (position) | moved (subject: stream) | claimed (subject: model id)
 create or replace function log.append(
   _request integer[], _stream text[], _expected integer[], _events jsonb, _metadata jsonb,
@@ -123,6 +123,7 @@ declare
   _refused integer[];
   _taken integer[];
   _repeated integer[];
+  _projected boolean := true;
 begin
   -- One appender at a time, in every process, until commit: positions have no gaps and are in the
   -- order of commits, so a reader may ask for what comes after the last it saw.
@@ -181,6 +182,11 @@ begin
     perform state.write(_state, _refused);
   end if;
 
+  -- Before the events are there: what is not projected here begins with them.
+  if _changes is not null then
+    _projected := log.project(_changes, _refused);
+  end if;
+
   insert into log.events (position, stream, revision, id, type, data, metadata, created)
   select
     _first + row_number() over (order by e.place), _stream[e.write], _head[e.write] + e.nth,
@@ -192,23 +198,25 @@ begin
   where _request[e.write] <> all(_refused);
   get diagnostics _count = row_count;
 
-  if _changes is not null then
-    perform log.project(_changes, _refused);
-  end if;
   if _count > 0 then
     perform pg_notify('muniment', (_first + _count)::text);
   end if;
-  return query select null::integer, 'appended', null::text, _first;
+  return query
+    select null::integer, 'appended', case when not _projected then 'deferred' end, _first;
 end $$;
 drop function if exists log.append(
   integer[], text[], integer[], uuid[], text[], jsonb[], jsonb[], jsonb, jsonb, boolean
 );
 
 -- The hook through which the read models are written in the append's transaction; the projections
--- replace it with their own.
+-- replace it with their own. False: they are written later.
 do $$ begin
+  if (select prorettype = 'void'::regtype from pg_proc
+      where oid = to_regprocedure('log.project(jsonb, integer[])')) then
+    drop function log.project(jsonb, integer[]);
+  end if;
   if to_regprocedure('log.project(jsonb, integer[])') is null then
-    create function log.project(_changes jsonb, _refused integer[]) returns void
-    language plpgsql as 'begin end';
+    create function log.project(_changes jsonb, _refused integer[]) returns boolean
+    language plpgsql as 'begin return true; end';
   end if;
 end $$;

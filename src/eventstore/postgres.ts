@@ -7,6 +7,7 @@ import {
   type Commit,
   type EventStore,
   LogUnavailable,
+  type Position,
   type RecordedEvent,
   toPosition,
 } from './event-store.ts';
@@ -33,6 +34,8 @@ export function postgresEventStore(options: {
   pool: pg.Pool;
   /** What the events do to the read models; absent for a log without any. */
   inline?: InlineProjection;
+  /** Waits for a position in the read models, where others than the append write them. Never rejects. */
+  projected?: (position: Position) => Promise<void>;
   /** Told about each batch: how many requests, and how long it took in seconds. */
   observe?: (batch: { requests: number; seconds: number }) => void;
 }): EventStore {
@@ -50,12 +53,23 @@ export function postgresEventStore(options: {
         ...commit.streams.map(({ stream }) => stream),
         ...(commit.state ?? []).map(({ model, id }) => `${model} ${id}`),
       ];
-      queue.push({ commit, keys, resolve, reject });
+      queue.push({
+        commit,
+        keys,
+        resolve: (appended, deferred) => resolve(shown(appended, deferred)),
+        reject,
+      });
       if (!flushing) {
         flushing = true;
         gather(() => queue.length, flush);
       }
     });
+  }
+
+  /** Resolves when the read models show what was appended. */
+  async function shown(appended: Appended, deferred: boolean): Promise<Appended> {
+    if (deferred && appended.position !== null) await options.projected?.(appended.position);
+    return appended;
   }
 
   async function flush(): Promise<void> {
@@ -166,7 +180,7 @@ export function postgresEventStore(options: {
       return rows.map(recorded);
     },
 
-    async *subscribe({ after, signal }) {
+    async *subscribe({ after, page = PAGE, signal }) {
       const stop = AbortSignal.any([signal, closing.signal]);
       let position = after === undefined ? '0' : after.replace(/^0+(?=\d)/, '');
       let caughtUp = false;
@@ -177,7 +191,7 @@ export function postgresEventStore(options: {
           ({ rows } = await pool.query<EventRow>({
             name: 'log-page',
             text: 'select * from log.events where position > $1 order by position limit $2',
-            values: [position, PAGE],
+            values: [position, page],
           }));
         } catch (error) {
           if (!isTransient(error)) throw error;
@@ -190,7 +204,7 @@ export function postgresEventStore(options: {
           position = String(last.position);
           yield rows.map(recorded);
         }
-        if (rows.length < PAGE && !stop.aborted) {
+        if (rows.length < page && !stop.aborted) {
           if (!caughtUp) {
             caughtUp = true;
             yield [];

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 
 /** Why the server should not be asked; and what an operator should know although it may be. */
@@ -20,5 +21,16 @@ export function health(readiness: () => Promise<Readiness>): Middleware {
         ...(notes.length > 0 ? { notes } : {}),
       };
     } else await next();
+  };
+}
+
+/** What is answered, whatever is asked, by a server that is alive and cannot serve yet. */
+export function startingHealth(reasons: () => readonly string[]): RequestListener {
+  return ({ url }, response) => {
+    const live = url === '/health/live';
+    response.writeHead(live ? 200 : 503, { 'content-type': 'application/json; charset=utf-8' });
+    response.end(
+      JSON.stringify(live ? { status: 'live' } : { status: 'not ready', reasons: reasons() }),
+    );
   };
 }

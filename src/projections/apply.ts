@@ -8,9 +8,10 @@ import {
   type RowChange,
 } from './projection.ts';
 import { pruningSql } from './prune.ts';
+import { READ_SCHEMA } from './version.ts';
+import { migrateVersions, writeInline } from './versions.ts';
 
-/** The schema of the read models that are in use. */
-export const READ_SCHEMA = 'read_1';
+export { READ_SCHEMA } from './version.ts';
 
 /** The channel on which changes of announced read models are told to every node. */
 export const ANNOUNCEMENTS = 'muniment_announced';
@@ -37,6 +38,14 @@ export function readModelSql(schema: string, projections: readonly AnyProjection
      ${projections.map((projection) => applySql(schema, projection)).join('\n')}
      end $$;`,
   ].join('\n');
+}
+
+/** The part of that SQL without which no row can be written. Indexes and announcements are missing. */
+export function tablesSql(schema: string, projections: readonly AnyProjection[]): string {
+  return readModelSql(
+    schema,
+    projections.map(({ indexes: _, announced: __, ...projection }) => projection),
+  );
 }
 
 /** Percent: the room that is left lets a row change in its page, without new entries in its indexes. */
@@ -106,14 +115,19 @@ export async function migrateReadModels(
   projections: readonly AnyProjection[],
 ): Promise<void> {
   await client.query(readModelSql(schema, projections));
-  await client.query(`create or replace function log.project(_changes jsonb, _refused integer[])
-    returns void language plpgsql as $$ begin perform ${schema}.apply(_changes, _refused); end $$;`);
+  await migrateVersions(client);
+  await writeInline(client, schema);
 }
 
 /** Projects events at the moment they are appended, for the Postgres engine. */
-export function inlineProjection(projections: readonly AnyProjection[]): InlineProjection {
-  return (request, events, changes) =>
+export function inlineProjection(
+  projections: readonly AnyProjection[],
+  schema = READ_SCHEMA,
+): InlineProjection {
+  return (request, events, changes) => {
+    if (events.length > 0) changes._schema = schema;
     asParameter(project(projections, events), request, changes as ChangesParameter);
+  };
 }
 
 /** Writes the changes of some events to the read models in `schema`. */
@@ -123,13 +137,59 @@ export async function applyEvents(
   projections: readonly AnyProjection[],
   events: Iterable<Projectable>,
 ): Promise<void> {
-  const changes = project(projections, events);
+  await applyChanges(client, schema, project(projections, events));
+}
+
+/** Writes changes to the read models in `schema`. */
+export async function applyChanges(
+  client: pg.ClientBase,
+  schema: string,
+  changes: Changes,
+): Promise<void> {
   if (changes.size === 0) return;
   await client.query({
     name: `apply-${schema}`,
     text: `select ${schema}.apply($1, '{}')`,
     values: [JSON.stringify(asParameter(changes, 0))],
   });
+}
+
+/** Puts the rows of the table `staged` into a read model. */
+export async function insertStaged(
+  client: pg.ClientBase,
+  schema: string,
+  { table, key, columns }: AnyProjection,
+): Promise<void> {
+  const all = [...Object.keys(columns), 'revision'];
+  const rest = all.filter((column) => !key.includes(column));
+  await client.query(`insert into ${schema}.${table} as t (${all}) select ${all} from staged
+    on conflict (${key}) do update
+      set (${rest}) = row(${rest.map((column) => `excluded.${column}`)})
+      where t.revision < excluded.revision`);
+}
+
+/** Makes the rows of these keys in one schema what they are in another. */
+export async function copyOver(
+  client: pg.ClientBase,
+  { from, to }: { from: string; to: string },
+  projection: AnyProjection,
+  keys: readonly object[],
+): Promise<void> {
+  const { table, key, columns } = projection;
+  const all = [...Object.keys(columns), 'revision'];
+  const some = `(${key}) in (${keysSql(projection)})`;
+  const values = [JSON.stringify(keys)];
+  await client.query(`delete from ${to}.${table} where ${some}`, values);
+  await client.query(
+    `insert into ${to}.${table} (${all}) select ${all} from ${from}.${table} where ${some}`,
+    values,
+  );
+}
+
+/** A query for the keys in the parameter $1: an array of objects. */
+export function keysSql({ key, columns }: AnyProjection): string {
+  const types = key.map((column) => `${column} ${columns[column]?.split(' ')[0]}`);
+  return `select ${key} from jsonb_to_recordset($1) as k(${types})`;
 }
 
 type ChangesParameter = Record<string, { [Op in RowChange['op']]?: object[] }>;

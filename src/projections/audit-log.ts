@@ -91,6 +91,8 @@ export function runAuditProjector(options: {
   signal: AbortSignal;
   failed: (error: unknown) => void;
   observe?: ProjectorObserver;
+  needed?: (client: pg.ClientBase) => Promise<boolean>;
+  recovered?: () => Promise<void>;
 }): Promise<void> {
   const { keys, ...rest } = options;
   return runProjector({

@@ -57,9 +57,24 @@ export function entityId(stream: string): string {
   return stream.slice(stream.indexOf('-') + 1);
 }
 
+/** An event that cannot be projected. Nothing goes past it. */
+export class Unprojectable extends Error {
+  override readonly name = 'Unprojectable';
+
+  constructor(
+    readonly event: Projectable,
+    cause: unknown,
+  ) {
+    const { type, revision, stream } = event;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`${type}, revision ${revision} of ${stream}, cannot be projected: ${why}`, { cause });
+  }
+}
+
 /**
  * Projects events, in order, into one change for each row. Two changes to one row become one, so a
  * batch costs a write for each row it touches, not for each event.
+ * @throws Unprojectable
  */
 export function project(
   projections: readonly AnyProjection[],
@@ -67,15 +82,27 @@ export function project(
   into: Changes = new Map(),
 ): Changes {
   for (const event of events) {
-    for (const projection of projections) {
-      if (!Object.hasOwn(projection.on, event.type)) continue;
-      const told = { data: event.data as never, id: entityId(event.stream), at: event.metadata.at };
-      for (const change of projection.on[event.type]?.(told) ?? []) {
-        record(into, projection, change as Change<Record<string, unknown>, string>, event.revision);
-      }
+    try {
+      projectOne(projections, event, into);
+    } catch (error) {
+      throw new Unprojectable(event, error);
     }
   }
   return into;
+}
+
+function projectOne(
+  projections: readonly AnyProjection[],
+  event: Projectable,
+  into: Changes,
+): void {
+  for (const projection of projections) {
+    if (!Object.hasOwn(projection.on, event.type)) continue;
+    const told = { data: event.data as never, id: entityId(event.stream), at: event.metadata.at };
+    for (const change of projection.on[event.type]?.(told) ?? []) {
+      record(into, projection, change as Change<Record<string, unknown>, string>, event.revision);
+    }
+  }
 }
 
 function record(

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { listen } from '../platform/listen.ts';
+import { READ_SCHEMA } from './version.ts';
 
 /** Read models that share a checkpoint. Each such group has a projector of its own. */
 export interface ProjectionGroup {
@@ -11,14 +12,17 @@ export interface ProjectionGroup {
   readonly channel: string;
 }
 
-export const PROJECTOR_LOCK = 746_620;
+/** Each version of the read models is projected by itself. */
+export const PROJECTOR_LOCK = 746_620 * 2 ** 32 + Number.parseInt(READ_SCHEMA.slice(-8), 16);
 /** What the protocol reads. */
 export const PROTOCOL_GROUP: ProjectionGroup = {
   lock: PROJECTOR_LOCK,
-  channel: 'muniment_projected',
+  channel: `muniment_${READ_SCHEMA}`,
 };
 const CANDIDATE_MS = 250;
 const RETRY_MS = 1_000;
+/** How often it is asked whether there is still something to do. */
+const TURN_MS = 1_000;
 
 export interface ProjectorObserver {
   /** This node begins to project, or no longer does. */
@@ -34,12 +38,19 @@ export interface ProjectorOptions {
   readonly group?: ProjectionGroup;
   /** Writes what the events tell, in the transaction that moves the checkpoint. */
   readonly write: (client: pg.ClientBase, events: readonly RecordedEvent[]) => Promise<void>;
+  /**
+   * Asked before it begins, and from time to time: false while there is nothing to project. Runs on
+   * the connection that holds the lock, and may write the read models.
+   */
+  readonly needed?: (client: pg.PoolClient) => Promise<boolean>;
   /** Milliseconds between two transactions once it has caught up, so that they are few; 0 when absent. */
   readonly pause?: number;
   readonly signal: AbortSignal;
   /** Told why projecting stopped; it is taken up again from the checkpoint, and skips nothing. */
   readonly failed: (error: unknown) => void;
   readonly observe?: ProjectorObserver;
+  /** Told that it goes on, once after it began and after each failure. */
+  readonly recovered?: () => Promise<void>;
 }
 
 /**
@@ -50,8 +61,13 @@ export interface ProjectorOptions {
 export async function runProjector(options: ProjectorOptions): Promise<void> {
   const { signal, failed } = options;
   while (!signal.aborted) {
+    let recovering = true;
+    const recovered = async () => {
+      if (recovering) await options.recovered?.();
+      recovering = false;
+    };
     try {
-      await lead(options);
+      await lead({ ...options, recovered });
     } catch (error) {
       if (signal.aborted) return;
       options.observe?.failed();
@@ -76,12 +92,25 @@ async function lead(options: ProjectorOptions): Promise<void> {
     }
     options.observe?.leading(true);
     await client.query(`listen ${yieldChannel(group)}`);
-    const after = await checkpoint(client, schema);
-    let caughtUp = false;
-    for await (const batch of store.subscribe({ after, signal: stop })) {
-      caughtUp ||= batch.length === 0;
-      if (batch.length > 0) await projectBatch(client, options, batch);
-      if (caughtUp && options.pause) await pause(options.pause, stop);
+    let told: Position | undefined;
+    while (!stop.aborted) {
+      const needed = (await options.needed?.(client)) ?? true;
+      const after = await checkpoint(client, schema);
+      if (after !== told && after !== undefined) await announcePosition(client, after, group);
+      told = after;
+      if (!needed) {
+        await options.recovered?.();
+        await pause(CANDIDATE_MS, stop);
+        continue;
+      }
+      const turn = options.needed ? AbortSignal.any([stop, AbortSignal.timeout(TURN_MS)]) : stop;
+      let caughtUp = false;
+      for await (const batch of store.subscribe({ after, signal: turn })) {
+        caughtUp ||= batch.length === 0;
+        if (batch.length > 0) await projectBatch(client, options, batch);
+        await options.recovered?.();
+        if (caughtUp && options.pause) await pause(options.pause, turn);
+      }
     }
     lost.signal.throwIfAborted();
   } finally {

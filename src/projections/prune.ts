@@ -147,6 +147,24 @@ export async function prune(
   return pruned;
 }
 
+/** Rows looked at by one statement, when nobody waits for them. */
+const PRUNED_AT_ONCE = 10_000;
+
+/** Takes away all that was over before the cut-offs, on one connection. */
+export async function pruneAll(
+  client: pg.ClientBase,
+  schema: string,
+  cutoffs: Cutoffs,
+): Promise<void> {
+  await prune(schema, cutoffs, {
+    size: PRUNED_AT_ONCE,
+    batch: async (work) => {
+      await work(client);
+      return true;
+    },
+  });
+}
+
 /** Where a batch ended, in the order of its index. */
 interface Place {
   readonly since: string;

@@ -1,8 +1,10 @@
 import type pg from 'pg';
-import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
+import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { APPEND_LOCK, exclusively } from '../eventstore/postgres-schema.ts';
 import { upcast } from '../eventstore/upcast.ts';
-import { applyEvents, migrateReadModels, READ_SCHEMA, readModelSql } from './apply.ts';
+import { applyEvents, READ_SCHEMA, readModelSql } from './apply.ts';
+import { type BuildProgress, buildReadModels } from './build.ts';
+import { compareReadModels, type Divergence, stillDiverging } from './compare.ts';
 import type { AnyProjection } from './projection.ts';
 import {
   announcePosition,
@@ -11,117 +13,169 @@ import {
   PROJECTOR_LOCK,
   saveCheckpoint,
 } from './projector.ts';
-import { type Cutoffs, PRUNING_LOCK, prune, readPruning, savePruning } from './prune.ts';
+import { PRUNING_LOCK, pruneAll, readPruning, savePruning } from './prune.ts';
+import { inlineVersion } from './versions.ts';
 
 /** Where the new read models grow while the old ones are in use. */
-const NEXT = 'read_next';
+export const NEXT_SCHEMA = `${READ_SCHEMA}_next`;
+/** Those that were in use before, for the way back. */
+export const FORMER_SCHEMA = `${READ_SCHEMA}_former`;
+
+/** One rebuild at a time. */
+const REBUILD_LOCK = 746_623;
+
+export interface RebuildOptions {
+  readonly pool: pg.Pool;
+  readonly store: EventStore;
+  readonly projections: readonly AnyProjection[];
+  readonly progress?: (progress: BuildProgress) => void | Promise<void>;
+  readonly signal?: AbortSignal;
+}
 
 export interface Rebuilt {
+  /** Events read; of a rebuild that was interrupted before, those since then. */
   readonly events: number;
-  /** Rows that differ between the read models as they were and as the log tells them, by table. */
-  readonly differences: Readonly<Record<string, number>>;
+  /** Where the read models as they were differ from what the log tells. */
+  readonly divergences: readonly Divergence[];
 }
 
 /**
  * Drops the read models and builds them anew from the log. They grow beside the old ones; only for
- * the last few events, the comparison and the change-over are writers kept waiting.
- * @param options.projected a projector writes the read models, some way behind the log
- * @param options.progress told after each batch
+ * the last few events and the change-over are writers kept waiting. What was interrupted goes on
+ * where it was. The old ones are kept until the next rebuild.
+ * @param options.dryRun builds and compares, and changes nothing
  */
-export async function rebuild(options: {
-  pool: pg.Pool;
-  store: EventStore;
-  projections: readonly AnyProjection[];
-  projected?: boolean;
-  progress?: (done: { events: number; position: Position }) => void;
-}): Promise<Rebuilt> {
-  const { pool, store, projections, progress } = options;
-  let events = 0;
+export async function rebuild(options: RebuildOptions & { dryRun?: boolean }): Promise<Rebuilt> {
+  return beside(options, NEXT_SCHEMA, (client, { inline }) =>
+    options.dryRun
+      ? client.query(`drop schema ${NEXT_SCHEMA} cascade`)
+      : exchange(client, options.projections, { next: NEXT_SCHEMA, inline }),
+  );
+}
 
-  /** Projects into a schema what it does not hold yet, to the end of the log or a position in it. */
-  async function catchUp(client: pg.ClientBase, schema: string, until?: Position): Promise<void> {
-    const after = await checkpoint(client, schema);
-    const stop = new AbortController();
-    for await (const batch of store.subscribe({ after, signal: stop.signal })) {
-      const wanted = until ? batch.filter(({ position }) => position <= until) : batch;
-      const last = wanted.at(-1);
-      if (!last) break;
-      await applyEvents(
-        client,
-        schema,
-        projections,
-        wanted.map((event: RecordedEvent) => upcast(event)),
-      );
-      await saveCheckpoint(client, schema, last.position);
-      if (schema !== NEXT) continue;
-      events += wanted.length;
-      progress?.({ events, position: last.position });
-    }
-    stop.abort();
-  }
+/**
+ * Goes back to the read models that were in use before the last rebuild, brought up to date.
+ * @throws Error when there are none
+ */
+export async function rollBack(options: RebuildOptions): Promise<void> {
+  const { pool, store, projections } = options;
+  await standingStill(pool, async (client) => {
+    const { rows } = await client.query('select to_regnamespace($1) is not null as kept', [
+      FORMER_SCHEMA,
+    ]);
+    if (!rows[0]?.kept) throw new Error('no read models of before are kept');
+    const inline = (await inlineVersion(client)) === READ_SCHEMA;
+    const until = inline ? undefined : ((await checkpoint(client, READ_SCHEMA)) ?? '');
+    await catchUp(client, { store, projections }, FORMER_SCHEMA, until);
+    await client.query(`drop schema if exists ${NEXT_SCHEMA} cascade`);
+    await exchange(client, projections, { next: FORMER_SCHEMA, inline });
+  });
+}
 
+/**
+ * Builds read models from the log in `schema`, or goes on with it, and compares those in use with
+ * them. What differs is looked at once more while neither changes and both show the same events.
+ * @param settle runs in that moment, told which rows differ
+ */
+export async function beside(
+  options: RebuildOptions,
+  schema: string,
+  settle: (
+    client: pg.PoolClient,
+    state: { inline: boolean; divergences: readonly Divergence[] },
+  ) => Promise<unknown>,
+): Promise<Rebuilt> {
+  const { pool, store, projections } = options;
+  const sides = { found: READ_SCHEMA, expected: schema };
+  return alone(pool, async (client) => {
+    let events = await buildReadModels({ ...options, client, schema });
+    await client.query('set statement_timeout = 0');
+    await pruneAll(client, schema, await readPruning(client, READ_SCHEMA));
+    const suspects = await compareReadModels(client, projections, sides);
+    return standingStill(pool, async (last) => {
+      const inline = (await inlineVersion(last)) === READ_SCHEMA;
+      const all = { store, projections };
+      if (!inline) await catchUp(last, all, READ_SCHEMA);
+      const until = inline ? undefined : await checkpoint(last, READ_SCHEMA);
+      events += await catchUp(last, all, schema, until);
+      // What was over at the last pruning is over in both, whenever each of them saw it.
+      const pruning = await readPruning(last, READ_SCHEMA);
+      await savePruning(last, schema, pruning);
+      for (const each of [READ_SCHEMA, schema]) await pruneAll(last, each, pruning);
+      const divergences = await stillDiverging(last, projections, sides, suspects);
+      await settle(last, { inline, divergences });
+      if (until) await announcePosition(last, until);
+      return { events, divergences };
+    });
+  });
+}
+
+/** On a connection that holds the lock of rebuilds. @throws Error when somebody else rebuilds */
+async function alone<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
-    await client.query(`drop schema if exists ${NEXT} cascade`);
-    await client.query(readModelSql(NEXT, projections));
-    await catchUp(client, NEXT);
-    await pruneAll(client, NEXT, await readPruning(client, READ_SCHEMA));
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as free', [REBUILD_LOCK]);
+    if (!rows[0]?.free) throw new Error('the read models are being rebuilt or verified already');
+    return await work(client);
   } finally {
     client.release(true);
   }
+}
 
+/** In a transaction in which nobody appends or projects. */
+async function standingStill<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
   const locked = Promise.withResolvers<void>();
-  const change = exclusively(pool, PROJECTOR_LOCK, async (last) => {
+  const done = exclusively(pool, PROJECTOR_LOCK, async (client) => {
     locked.resolve();
-    // Comparing takes as long as it takes.
-    await last.query('set local statement_timeout = 0');
-    await last.query('select pg_advisory_xact_lock($1)', [PRUNING_LOCK]);
-    await last.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
-    if (options.projected) await catchUp(last, READ_SCHEMA);
-    const until = options.projected ? await checkpoint(last, READ_SCHEMA) : undefined;
-    await catchUp(last, NEXT, until);
-    // What was over at the last pruning is over in both, whenever each of them saw it.
-    const pruning = await readPruning(last, READ_SCHEMA);
-    await savePruning(last, NEXT, pruning);
-    for (const schema of [READ_SCHEMA, NEXT]) await pruneAll(last, schema, pruning);
-    const differences = await compare(last, projections);
-    await last.query(`drop schema ${READ_SCHEMA} cascade`);
-    await last.query(`alter schema ${NEXT} rename to ${READ_SCHEMA}`);
-    await migrateReadModels(last, READ_SCHEMA, projections);
-    if (until) await announcePosition(last, until);
-    return { events, differences };
+    await client.query('set local statement_timeout = 0');
+    await client.query('set local idle_in_transaction_session_timeout = 0');
+    await client.query('select pg_advisory_xact_lock($1)', [PRUNING_LOCK]);
+    await client.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
+    return work(client);
   });
-  await askingToYield(pool, () => Promise.race([change, locked.promise]));
-  return change;
+  await askingToYield(pool, () => Promise.race([done, locked.promise]));
+  return done;
 }
 
-/** Rows looked at by one statement, when nobody waits for them. */
-const PRUNED_AT_ONCE = 10_000;
-
-async function pruneAll(client: pg.ClientBase, schema: string, cutoffs: Cutoffs): Promise<void> {
-  await prune(schema, cutoffs, {
-    size: PRUNED_AT_ONCE,
-    batch: async (work) => {
-      await work(client);
-      return true;
-    },
-  });
+/** Projects into a schema what it does not hold yet, to the end of the log or a position in it. */
+export async function catchUp(
+  client: pg.ClientBase,
+  { store, projections }: Pick<RebuildOptions, 'store' | 'projections'>,
+  schema: string,
+  until?: Position,
+): Promise<number> {
+  const stop = new AbortController();
+  const after = await checkpoint(client, schema);
+  let events = 0;
+  for await (const batch of store.subscribe({ after, signal: stop.signal })) {
+    const wanted = until === undefined ? batch : batch.filter(({ position }) => position <= until);
+    const last = wanted.at(-1);
+    if (!last) break;
+    await applyEvents(client, schema, projections, wanted.map(upcast));
+    await saveCheckpoint(client, schema, last.position);
+    events += wanted.length;
+  }
+  stop.abort();
+  return events;
 }
 
-/** Counts, table by table, the rows that are in one of the two and not in the other. */
-async function compare(
+/** Puts one copy of the read models into the place of the other, which is kept. */
+async function exchange(
   client: pg.ClientBase,
   projections: readonly AnyProjection[],
-): Promise<Record<string, number>> {
-  const differences: Record<string, number> = {};
-  for (const { table } of projections) {
-    const [old, next] = [READ_SCHEMA, NEXT].map(
-      (schema) => `select to_jsonb(t) from ${schema}.${table} t`,
-    );
-    const { rows } = await client.query<{ n: number }>(
-      `select count(*)::int as n from ((${old} except ${next}) union all (${next} except ${old})) d`,
-    );
-    if (rows[0] && rows[0].n > 0) differences[table] = rows[0].n;
+  { next, inline }: { next: string; inline: boolean },
+): Promise<void> {
+  const position = await checkpoint(client, next);
+  // Where appends write the rows, nobody has noted how far they are.
+  if (inline && position) await saveCheckpoint(client, READ_SCHEMA, position);
+  await client.query(`alter schema ${next} rename to muniment_exchanged`);
+  await client.query(`drop schema if exists ${FORMER_SCHEMA} cascade`);
+  await client.query(`alter schema ${READ_SCHEMA} rename to ${FORMER_SCHEMA}`);
+  await client.query(`alter schema muniment_exchanged rename to ${READ_SCHEMA}`);
+  for (const schema of [READ_SCHEMA, FORMER_SCHEMA]) {
+    await client.query(readModelSql(schema, projections));
   }
-  return differences;
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, fetchExchange, gql } from '@urql/core';
 import * as oidc from 'openid-client';
 import { digest } from '../../src/platform/secrets.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import type { Person } from '../support/admin.ts';
 import { type AdminApi, adminApi } from '../support/admin-api.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
@@ -303,7 +304,7 @@ describe.each(ENGINES)('what an auditor finds out, on %s:', (engine) => {
     const before = await answers();
     expect(before.slice(0, 2)).toEqual([{ kind: 'ACCESS_TOKEN', asOf: { position } }, null]);
     await server.admin.pool.query(
-      `delete from read_1.tokens where grant_id is not null; delete from read_1.grants`,
+      `delete from ${READ_SCHEMA}.tokens where grant_id is not null; delete from ${READ_SCHEMA}.grants`,
     );
     expect(await answers()).toEqual(before);
   });

@@ -8,6 +8,7 @@ import {
 import { changeClientPermissions } from '../../src/commands/clients.ts';
 import { defineScope } from '../../src/commands/scopes.ts';
 import { eraseUser } from '../../src/commands/users.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import type { Person } from '../support/admin.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
@@ -214,7 +215,7 @@ describe.each(ENGINES)('authorization details, on %s', (engine) => {
     const log = JSON.stringify(await server.admin.events());
     expect(log).toContain('AccessTokenIssued');
     expect(log).not.toContain(IBAN);
-    const { rows } = await server.admin.pool.query('select t::text from read_1.tokens t');
+    const { rows } = await server.admin.pool.query(`select t::text from ${READ_SCHEMA}.tokens t`);
     expect(JSON.stringify(rows)).not.toContain(IBAN);
 
     await server.admin.run(eraseUser, { sub: other.sub });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
 import * as oidc from 'openid-client';
 import { digest } from '../../src/platform/secrets.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import { POST_LOGOUT_REDIRECT_URI, REDIRECT_URI } from '../support/admin.ts';
 import { type AdminApi, adminApi } from '../support/admin-api.ts';
 import { ClientApp, goThrough, newBrowser } from '../support/client-app.ts';
@@ -216,7 +217,7 @@ describe.each(ENGINES)('what is handed out or confided, on %s,', (engine) => {
     expect([...tables.keys()]).toEqual(
       expect.arrayContaining([
         'log.events',
-        'read_1.tokens',
+        `${READ_SCHEMA}.tokens`,
         'state.entries',
         'vault.subject_keys',
       ]),

@@ -10,6 +10,7 @@ import { backchannelRequest } from '../../src/domain/backchannel-request.ts';
 import { consent } from '../../src/domain/consent.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { digest, randomToken } from '../../src/platform/secrets.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import type { Person } from '../support/admin.ts';
 import { adminApi } from '../support/admin-api.ts';
 import { ClientApp, newBrowser, post } from '../support/client-app.ts';
@@ -136,7 +137,7 @@ describe.each(ENGINES)('CIBA with openid-client, on %s', (engine) => {
     await decide(asked);
     await poll(asked);
     const { rows: shown } = await server.admin.pool.query(
-      'select * from read_1.backchannel_requests',
+      `select * from ${READ_SCHEMA}.backchannel_requests`,
     );
     const { rows } = await server.admin.pool.query('select * from state.entries');
     const written = JSON.stringify([await server.admin.events(), rows, shown, server.output()]);
@@ -569,7 +570,9 @@ describe.each(ENGINES)('CIBA with openid-client, on %s', (engine) => {
         aud: BANK,
         authorization_details: [payment],
       });
-      const { rows } = await server.admin.pool.query('select * from read_1.backchannel_requests');
+      const { rows } = await server.admin.pool.query(
+        `select * from ${READ_SCHEMA}.backchannel_requests`,
+      );
       expect(JSON.stringify([rows, await server.admin.events()])).not.toContain(payment.to);
     });
 

@@ -9,6 +9,7 @@ import { disableUser } from '../../src/commands/users.ts';
 import { deviceAuthorization } from '../../src/domain/device-authorization.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { digest } from '../../src/platform/secrets.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import type { Person } from '../support/admin.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
@@ -145,7 +146,7 @@ describe.each(ENGINES)('the device flow with openid-client, on %s', (engine) => 
 
     const { rows } = await server.admin.pool.query('select * from state.entries');
     const { rows: shown } = await server.admin.pool.query(
-      'select * from read_1.device_authorizations',
+      `select * from ${READ_SCHEMA}.device_authorizations`,
     );
     const written = JSON.stringify([events, rows, shown]);
     expect(shown.length).toBeGreaterThan(0);
@@ -370,7 +371,7 @@ describe.each(ENGINES)('the device flow with openid-client, on %s', (engine) => 
     expect(await server.admin.events()).toHaveLength(before);
     const { rows } = await server.admin.pool.query(
       `select max(expires_at) <= now() + interval '1 hour' as short from state.entries
-       where model = 'Session' and lookup not in (select uid from read_1.sessions)`,
+       where model = 'Session' and lookup not in (select uid from ${READ_SCHEMA}.sessions)`,
     );
     expect(rows).toEqual([{ short: true }]);
   });

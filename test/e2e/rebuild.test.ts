@@ -184,6 +184,29 @@ describe.each(ENGINES)('rebuilding the read models while the server runs, on %s'
     expect(await app.isActive(tokens.access_token)).toBe(true);
   });
 
+  test('verify names each row that is not what the log tells, and mends it when asked to', async () => {
+    const before = await readModels();
+    const { pool } = server.admin;
+    const { rows } = await pool.query<{ name: string }>(
+      `update ${READ_SCHEMA}.scopes set display_name = 'Forged' where name = 'orders' returning name`,
+    );
+    expect(rows).toHaveLength(1);
+    await pool.query(`delete from ${READ_SCHEMA}.users where sub = $1`, [person.sub]);
+    const found = await server.run('verify');
+    expect(found.code).toBe(1);
+    expect(found.stdout).toMatch(
+      /scopes \{"name":"orders"\} differs in display_name; last told of by \w+, revision \d+ of scope-orders/,
+    );
+    expect(found.stdout).toContain(`users {"sub":"${person.sub}"} is missing; last told of by`);
+    expect(found.stdout).not.toContain('Forged');
+
+    const dry = await server.run('rebuild', '--dry-run');
+    expect(dry.stdout).toContain('  users: 1 rows differed');
+    expect((await server.run('verify', '--repair')).stdout).toContain('2 rows have been mended.');
+    expect(await readModels()).toEqual(before);
+    expect((await server.run('verify')).code).toBe(0);
+  });
+
   test('refuses no request that comes in meanwhile', async () => {
     const { tokens } = await app.signIn(newBrowser(server), person);
     let rebuilding = true;

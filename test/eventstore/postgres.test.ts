@@ -99,10 +99,11 @@ describe('the log on Postgres', () => {
   test('read models are written in the transaction of the append, but for refused requests', async () => {
     await pool.query('create table inlined (stream text, revision int)');
     await pool.query(`create or replace function log.project(_changes jsonb, _refused integer[])
-      returns void language sql as $$
+      returns boolean language sql as $$
         insert into inlined select c.stream, c.revision
         from jsonb_to_recordset(_changes->'inlined') as c(request int, stream text, revision int)
-        where c.request <> all(_refused) $$`);
+        where c.request <> all(_refused)
+        returning true $$`);
     const store = postgresEventStore({
       pool,
       inline(request, events, changes) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { verifyPassword } from '../../src/platform/passwords.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import { type Data, type Harness, openHarness } from './harness.ts';
 
 let api: Harness;
@@ -227,7 +228,7 @@ describe('users', () => {
   test('nothing personal and no password is in clear in any table', async () => {
     const { rows: tables } = await api.pool.query<{ name: string }>(
       `select format('%I.%I', schemaname, tablename) as name from pg_tables
-       where schemaname in ('log', 'state', 'vault', 'read_1')`,
+       where schemaname in ('log', 'state', 'vault', '${READ_SCHEMA}')`,
     );
     expect(tables.length).toBeGreaterThan(10);
     for (const { name } of tables) {
@@ -262,7 +263,7 @@ describe('users', () => {
   test('userPasswordSet', async () => {
     expect(await user('userPasswordSet', { password: 'difference engine' })).toMatchObject(GRANTED);
     const { rows } = await api.pool.query(
-      'select password_verifier as sealed from read_1.users where sub = $1',
+      `select password_verifier as sealed from ${READ_SCHEMA}.users where sub = $1`,
       [sub],
     );
     const verifier = await api.dependencies.subjectKeys.open(sub, rows[0].sealed);

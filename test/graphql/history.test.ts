@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import { type Data, type Harness, openHarness } from './harness.ts';
 
 let api: Harness;
@@ -75,7 +76,7 @@ describe('of a client', () => {
 
   test('shows that there is a secret, not what would tell it', async () => {
     const { nodes } = await history('client(clientId: "web")');
-    const { rows } = await api.pool.query('select digest from read_1.client_secrets');
+    const { rows } = await api.pool.query(`select digest from ${READ_SCHEMA}.client_secrets`);
     expect(change(nodes, 'ClientSecretAdded')).toEqual([
       {
         field: 'secrets',

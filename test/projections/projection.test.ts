@@ -1,4 +1,9 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { minifySync, transformSync } from '@swc/core';
+import { readModelSql } from '../../src/projections/apply.ts';
+import { protocolReadModels } from '../../src/projections/index.ts';
 import {
   type AnyProjection,
   type Change,
@@ -7,6 +12,7 @@ import {
   type Projection,
   project,
 } from '../../src/projections/projection.ts';
+import { READ_SCHEMA } from '../../src/projections/version.ts';
 import { eventOf } from '../support/projectable.ts';
 
 interface LampRow {
@@ -197,4 +203,32 @@ describe('a projection', () => {
 test('the id of an entity is what follows the category', () => {
   expect(entityId('client-demo')).toBe('demo');
   expect(entityId('client-a-b')).toBe('a-b');
+});
+
+describe('the version of the read models', () => {
+  const source = (path: string) => new URL(`../../src/${path}`, import.meta.url);
+  const list = readFileSync(source('projections/index.ts'), 'utf8');
+  const files = [...list.matchAll(/ from '\.\/([a-z-]+\.ts)'/g)].map(
+    ([, file]) => `projections/${file}`,
+  );
+
+  /** What a file does: neither its types nor its comments nor how it is laid out. */
+  function essence(path: string): string {
+    const { code } = transformSync(readFileSync(source(path), 'utf8'), {
+      jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
+    });
+    return minifySync(code, { module: true, compress: false, mangle: false }).code;
+  }
+
+  test('is another as soon as tables or answers are, so that they are built anew', () => {
+    const digest = createHash('sha256').update(readModelSql('models', protocolReadModels));
+    for (const file of [...files, 'projections/projection.ts', 'eventstore/upcast.ts']) {
+      digest.update(essence(file));
+    }
+    const version = `read_${digest.digest('hex').slice(0, 8)}`;
+    if (process.env.WRITE_VERSION) {
+      const path = source('projections/version.ts');
+      writeFileSync(path, readFileSync(path, 'utf8').replace(/read_[0-9a-f]{8}/, version));
+    } else expect(READ_SCHEMA).toBe(version);
+  });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { digest } from '../../../src/platform/secrets.ts';
+import { READ_SCHEMA } from '../../../src/projections/version.ts';
 import { type Data, type Harness, openHarness } from '../harness.ts';
 
 let api: Harness;
@@ -61,7 +62,7 @@ describe('clientRegister', () => {
       },
     });
     const { rows } = await api.pool.query(
-      'select digest from read_1.client_secrets where client_id = $1',
+      `select digest from ${READ_SCHEMA}.client_secrets where client_id = $1`,
       [made.clientId],
     );
     expect(rows).toEqual([{ digest: digest(made.secret) }]);

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { type ConnectOptions, connectPostgres } from '../platform/postgres.ts';
-import { PLANS_FOR_READING } from '../projections/protocol-reads.ts';
+import { PLANS_FOR_READING } from './protocol-reads.ts';
 
 /** A few of them append, listen or project. */
-const POOL_SIZE = 12;
+const POOL_SIZE = 16;
 /** Each kind of reading is one statement at a time. */
 const READERS = 4;
 

@@ -1,0 +1,103 @@
+import type pg from 'pg';
+import { keysSql } from './apply.ts';
+import type { AnyProjection } from './projection.ts';
+
+/** A row that is in one of two copies of a read model, or not the same in both. */
+export interface Divergence {
+  readonly table: string;
+  readonly key: Readonly<Record<string, unknown>>;
+  /** null: it is not there. */
+  readonly found: Readonly<Record<string, unknown>> | null;
+  readonly expected: Readonly<Record<string, unknown>> | null;
+}
+
+/** The schemas of the two copies. */
+export interface Sides {
+  readonly found: string;
+  readonly expected: string;
+}
+
+/** Of the digest of a key: 4,096 buckets a table. It asks for even shares, not for strength. */
+const DIGITS = 3;
+
+function bucketSql(key: readonly string[]): string {
+  const text = key.map((column) => `${column}::text`).join(', ');
+  return `left(md5(concat_ws(e'\\x1f', ${text})), ${DIGITS})`;
+}
+
+/**
+ * Finds where two copies of read models differ: bucket by bucket, and row by row only in buckets whose
+ * digests differ.
+ */
+export async function compareReadModels(
+  client: pg.ClientBase,
+  projections: readonly AnyProjection[],
+  sides: Sides,
+): Promise<Divergence[]> {
+  const divergences: Divergence[] = [];
+  for (const projection of projections) {
+    const before = await digests(client, sides.found, projection);
+    const after = await digests(client, sides.expected, projection);
+    const differing = [...new Set([...before.keys(), ...after.keys()])].filter(
+      (bucket) => before.get(bucket) !== after.get(bucket),
+    );
+    if (differing.length === 0) continue;
+    const some = `where ${bucketSql(projection.key)} = any($1)`;
+    divergences.push(...(await rowByRow(client, projection, sides, some, differing)));
+  }
+  return divergences;
+}
+
+/** Those rows, of some that differed before, that differ still. */
+export async function stillDiverging(
+  client: pg.ClientBase,
+  projections: readonly AnyProjection[],
+  sides: Sides,
+  before: readonly Divergence[],
+): Promise<Divergence[]> {
+  const divergences: Divergence[] = [];
+  for (const projection of projections) {
+    const keys = before.filter(({ table }) => table === projection.table).map(({ key }) => key);
+    if (keys.length === 0) continue;
+    const some = `where (${projection.key}) in (${keysSql(projection)})`;
+    const found = await rowByRow(client, projection, sides, some, JSON.stringify(keys));
+    divergences.push(...found);
+  }
+  return divergences;
+}
+
+/** A digest of the rows in each bucket, whatever their order. */
+async function digests(
+  client: pg.ClientBase,
+  schema: string,
+  { table, key, columns }: AnyProjection,
+): Promise<Map<string, string>> {
+  const row = `row(${[...Object.keys(columns), 'revision']})::text`;
+  const { rows } = await client.query<{ bucket: string; digest: string }>(
+    `select bucket, concat_ws(' ', count(*), sum(hashtextextended(row, 0)),
+       sum(hashtextextended(row, 1))) as digest
+     from (select ${bucketSql(key)} as bucket, ${row} as row from ${schema}.${table}) r
+     group by 1`,
+  );
+  return new Map(rows.map(({ bucket, digest }) => [bucket, digest]));
+}
+
+async function rowByRow(
+  client: pg.ClientBase,
+  { table, key, columns }: AnyProjection,
+  { found, expected }: Sides,
+  where: string,
+  parameter: unknown,
+): Promise<Divergence[]> {
+  const names = [...Object.keys(columns), 'revision'];
+  const side = (schema: string) =>
+    `(select ${key}, to_jsonb(r) as row from (select ${names} from ${schema}.${table} ${where}) r)`;
+  const { rows } = await client.query<Omit<Divergence, 'table'>>(
+    `select jsonb_build_object(${key.map((column) => `'${column}', ${column}`)}) as key,
+       f.row as found, e.row as expected
+     from ${side(found)} f full join ${side(expected)} e using (${key})
+     where f.row is distinct from e.row order by ${key}`,
+    [parameter],
+  );
+  return rows.map((row) => ({ table, ...row }));
+}
