@@ -6,8 +6,9 @@ import pg from 'pg';
  */
 
 const AT_ONCE = 50_000;
+const VERSION = new URL('../dist/projections/version.js', import.meta.url).href;
 
-/** @type {Record<'muniment' | 'postgres', string>} statements that make `$1` tokens */
+/** @type {Record<'muniment' | 'postgres', string>} statements that make `$1` tokens; read_models is the schema */
 const STATEMENTS = {
   muniment: `
     with made as (
@@ -22,9 +23,9 @@ const STATEMENTS = {
       from made m, begun b,
         (select data, metadata from log.events where type = 'ClientTokenIssued' limit 1) e
     )
-    insert into read_1.tokens
+    insert into read_models.tokens
     select (jsonb_populate_record(t, jsonb_build_object('digest', m.digest))).*
-    from made m, (select * from read_1.tokens where kind = 'client_token' limit 1) t`,
+    from made m, (select * from read_models.tokens where kind = 'client_token' limit 1) t`,
   postgres: `
     insert into oidc_models (model, id, payload, expires_at)
     select 'ClientCredentials', m.id, jsonb_set(p.payload, '{jti}', to_jsonb(m.id)), now()
@@ -40,10 +41,12 @@ const STATEMENTS = {
  */
 export async function fill(databaseUrl, whose, tokens) {
   if (tokens === 0) return;
+  const { READ_SCHEMA } = await import(VERSION);
+  const statement = STATEMENTS[whose].replaceAll('read_models', READ_SCHEMA);
   const client = new pg.Client(databaseUrl);
   await client.connect();
   for (let left = tokens; left > 0; left -= AT_ONCE) {
-    await client.query(STATEMENTS[whose], [Math.min(left, AT_ONCE)]);
+    await client.query(statement, [Math.min(left, AT_ONCE)]);
   }
   await client.query('vacuum analyze');
   await client.end();

@@ -186,7 +186,7 @@ describe('the check of the arrows', () => {
 
 describe('the check of writers', () => {
   test.each([
-    'insert into read_1.clients values ($1)',
+    'insert into read_x.clients values ($1)',
     'INSERT INTO clients',
     `update \${schema}.clients t\n  set (a) = (b)`,
     'update clients set a = 1',
