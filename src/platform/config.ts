@@ -126,7 +126,7 @@ const fields = {
     variable: 'WORKERS',
     default: '1',
     description:
-      'How many processes serve, each on a core of its own; `auto` for as many as there are cores. Each takes up to 16 connections to PostgreSQL.',
+      'How many processes serve, each on a core of its own; `auto` for as many as there are cores. Each takes up to 20 connections to PostgreSQL.',
     schema: z.union(
       [z.literal('auto').transform(() => availableParallelism()), wholeNumber(1, 128)],
       'must be auto, or a whole number from 1 to 128',
