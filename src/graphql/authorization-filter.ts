@@ -1,4 +1,5 @@
 import { Field, InputType } from 'type-graphql';
+import type { Instant } from '../domain/ids.ts';
 import { type Condition, equal } from '../projections/page.ts';
 import { AuthorizationStatus, withStatus } from './authorization-status.ts';
 import { searchable } from './errors.ts';
@@ -15,11 +16,14 @@ export class AuthorizationFilter {
   readonly status?: AuthorizationStatus | null;
 }
 
-/** Of a list of requests, those that are meant. */
-export function conditions({ clientId, sub, status }: AuthorizationFilter): Condition[] {
+/** Of a list of requests, those that are meant. @param at when they have the status; now when absent */
+export function conditions(
+  { clientId, sub, status }: AuthorizationFilter,
+  at: Instant = new Date().toISOString(),
+): Condition[] {
   return [
     ...(clientId ? [equal('client_id', searchable(clientId, 'filter.clientId'))] : []),
     ...(sub ? [equal('sub', searchable(sub, 'filter.sub'))] : []),
-    ...(status ? withStatus(status) : []),
+    ...(status ? withStatus(status, at) : []),
   ];
 }

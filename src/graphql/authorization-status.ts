@@ -31,21 +31,22 @@ interface Row {
   readonly redeemed_at: Instant | null;
 }
 
-export function statusOf(row: Row): AuthorizationStatus {
+/** @param at as it is now when absent */
+export function statusOf(row: Row, at: Instant = new Date().toISOString()): AuthorizationStatus {
   if (row.redeemed_at) return 'redeemed';
   if (row.denied_at) return 'denied';
-  if (Date.parse(row.expires_at) <= Date.now()) return 'expired';
+  if (row.expires_at <= at) return 'expired';
   return row.approved_at ? 'approved' : 'pending';
 }
 
-/** The rows that have this status now. */
-export function withStatus(status: AuthorizationStatus): Condition[] {
+/** The rows that have this status then. */
+export function withStatus(status: AuthorizationStatus, at: Instant): Condition[] {
   if (status === 'redeemed') return [isSet('redeemed_at', true)];
   if (status === 'denied') return [isSet('denied_at', true)];
   const waiting = [
     isSet('redeemed_at', false),
     isSet('denied_at', false),
-    hasCome('expires_at', new Date().toISOString(), status === 'expired'),
+    hasCome('expires_at', at, status === 'expired'),
   ];
   return status === 'expired' ? waiting : [...waiting, isSet('approved_at', status === 'approved')];
 }

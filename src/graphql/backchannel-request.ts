@@ -23,9 +23,14 @@ import { AuthorizationStatus, statusOf } from './authorization-status.ts';
 import { Requires } from './authorize.ts';
 import { Client } from './client/client.ts';
 import type { GraphContext } from './context.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { Node } from './node.ts';
 import { type Connection, connectionOf, list, PageArgs, pageComplexity } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { backchannelRequestChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt, loadersOf } from './time-travel/past.ts';
 import { User } from './user.ts';
 
 export const BackchannelDecider = {
@@ -43,10 +48,11 @@ registerEnumType(BackchannelDecider, {
 });
 
 @ObjectType({
+  implements: Node,
   description:
     'What a client asked a person for who was elsewhere (OpenID Connect CIBA), and what became of it.',
 })
-export class BackchannelRequest {
+export class BackchannelRequest extends Node {
   @Field(() => String, {
     name: 'requestId',
     description: 'Stands for its auth_req_id, which cannot be read.',
@@ -123,6 +129,9 @@ class BackchannelRequestsArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
+
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
 }
 
 @Resolver(() => BackchannelRequest)
@@ -133,17 +142,18 @@ export class BackchannelRequestResolver {
     description: 'The requests by the back channel, page by page, the latest first.',
   })
   async backchannelRequests(
-    @Args(() => BackchannelRequestsArgs) { filter, minPosition, ...page }: BackchannelRequestsArgs,
+    @Args(() => BackchannelRequestsArgs)
+    { filter, minPosition, asOf, ...page }: BackchannelRequestsArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<BackchannelRequestRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: backchannelRequests,
-      where: conditions(filter ?? {}),
+      where: conditions(filter ?? {}, moment?.time ?? undefined),
       orderBy: 'requested_at',
       descending: true,
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
   }
 
   @Requires('requests', 'read')
@@ -155,15 +165,16 @@ export class BackchannelRequestResolver {
     @Arg('requestId', () => String, { description: 'What stands for its auth_req_id.' })
     requestId: string,
     @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
     @Ctx() context: GraphContext,
   ): Promise<BackchannelRequestRow | null> {
-    await reach(context, position);
-    return context.loaders.backchannelRequests.load(requestId);
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).backchannelRequests.load(requestId);
   }
 
   @FieldResolver(() => AuthorizationStatus, { description: 'Where it is in its life.' })
   status(@Root() row: BackchannelRequestRow): AuthorizationStatus {
-    return statusOf(row);
+    return statusOf(row, momentOf(row)?.time ?? undefined);
   }
 
   @FieldResolver(() => String, {
@@ -180,19 +191,31 @@ export class BackchannelRequestResolver {
 
   @Requires('clients', 'read')
   @FieldResolver(() => Client, { nullable: true, description: 'Who asks; null: removed since.' })
-  client(
-    @Root() { client_id }: BackchannelRequestRow,
-    @Ctx() { loaders }: GraphContext,
-  ): Promise<object | null> {
-    return loaders.clients.load(client_id);
+  client(@Root() row: BackchannelRequestRow, @Ctx() context: GraphContext): Promise<object | null> {
+    return loadersOf(context, row).clients.load(row.client_id);
   }
 
   @Requires('users', 'read')
   @FieldResolver(() => User, { nullable: true, description: 'The person.' })
-  user(
-    @Root() { sub }: BackchannelRequestRow,
-    @Ctx() { loaders }: GraphContext,
-  ): Promise<object | null> {
-    return loaders.users.load(sub);
+  user(@Root() row: BackchannelRequestRow, @Ctx() context: GraphContext): Promise<object | null> {
+    return loadersOf(context, row).users.load(row.sub);
+  }
+
+  @FieldResolver(() => Int, { description: 'Goes up by one with every event.' })
+  version(@Root() { revision }: Revised<BackchannelRequestRow>): number {
+    return revision + 1;
+  }
+
+  @Requires('requests', 'read')
+  @FieldResolver(() => HistoryConnection, {
+    complexity: pageComplexity,
+    description: 'What happened to it, latest first.',
+  })
+  history(
+    @Root() row: BackchannelRequestRow,
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() context: GraphContext,
+  ): Promise<Connection<HistoryEntry>> {
+    return historyOf(context, backchannelRequestChronicle, row.digest, args, momentOf(row));
   }
 }

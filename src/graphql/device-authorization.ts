@@ -1,9 +1,11 @@
 import {
+  Arg,
   Args,
   ArgsType,
   Ctx,
   Field,
   FieldResolver,
+  Int,
   ObjectType,
   Query,
   Resolver,
@@ -19,13 +21,21 @@ import { AuthorizationStatus, statusOf } from './authorization-status.ts';
 import { Requires } from './authorize.ts';
 import { Client } from './client/client.ts';
 import type { GraphContext } from './context.ts';
+import { HistoryConnection, type HistoryEntry, historyOf } from './history.ts';
+import { Node } from './node.ts';
 import { type Connection, connectionOf, list, PageArgs, pageComplexity } from './page.ts';
 import { minPosition, reach } from './position.ts';
 import { DateTimeScalar, PositionScalar } from './scalars.ts';
+import { deviceAuthorizationChronicle } from './time-travel/chronicles.ts';
+import { AsOf, asOf, momentOf } from './time-travel/moment.ts';
+import { loadersAt, loadersOf } from './time-travel/past.ts';
 import { User } from './user.ts';
 
-@ObjectType({ description: 'What a device asked for (RFC 8628), and what became of it.' })
-export class DeviceAuthorization {
+@ObjectType({
+  implements: Node,
+  description: 'What a device asked for (RFC 8628), and what became of it.',
+})
+export class DeviceAuthorization extends Node {
   @Field(() => String, {
     name: 'requestId',
     description: 'Stands for its device code, which cannot be read.',
@@ -102,6 +112,9 @@ class DeviceAuthorizationsArgs extends PageArgs {
 
   @Field(() => PositionScalar, minPosition)
   readonly minPosition?: string | null;
+
+  @Field(() => AsOf, asOf)
+  readonly asOf?: AsOf | null;
 }
 
 @Resolver(() => DeviceAuthorization)
@@ -113,39 +126,73 @@ export class DeviceAuthorizationResolver {
   })
   async deviceAuthorizations(
     @Args(() => DeviceAuthorizationsArgs)
-    { filter, minPosition, ...page }: DeviceAuthorizationsArgs,
+    { filter, minPosition, asOf, ...page }: DeviceAuthorizationsArgs,
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<DeviceAuthorizationRow>>> {
-    await reach(context, minPosition);
+    const moment = await reach(context, minPosition, asOf);
     const listing = {
       projection: deviceAuthorizations,
-      where: conditions(filter ?? {}),
+      where: conditions(filter ?? {}, moment?.time ?? undefined),
       orderBy: 'requested_at',
       descending: true,
     };
-    return list(context, listing, page);
+    return list(context, listing, page, moment);
+  }
+
+  @Requires('requests', 'read')
+  @Query(() => DeviceAuthorization, {
+    nullable: true,
+    description: 'What one device asked for; null when there is no such request.',
+  })
+  async deviceAuthorization(
+    @Arg('requestId', () => String, { description: 'What stands for its device code.' })
+    requestId: string,
+    @Arg('minPosition', () => PositionScalar, minPosition) position: string | null,
+    @Arg('asOf', () => AsOf, asOf) when: AsOf | null,
+    @Ctx() context: GraphContext,
+  ): Promise<DeviceAuthorizationRow | null> {
+    const moment = await reach(context, position, when);
+    return loadersAt(context, moment).deviceAuthorizations.load(requestId);
   }
 
   @FieldResolver(() => AuthorizationStatus, { description: 'Where it is in its life.' })
   status(@Root() row: DeviceAuthorizationRow): AuthorizationStatus {
-    return statusOf(row);
+    return statusOf(row, momentOf(row)?.time ?? undefined);
   }
 
   @Requires('clients', 'read')
   @FieldResolver(() => Client, { nullable: true, description: 'The device; null: removed since.' })
   client(
-    @Root() { client_id }: DeviceAuthorizationRow,
-    @Ctx() { loaders }: GraphContext,
+    @Root() row: DeviceAuthorizationRow,
+    @Ctx() context: GraphContext,
   ): Promise<object | null> {
-    return loaders.clients.load(client_id);
+    return loadersOf(context, row).clients.load(row.client_id);
   }
 
   @Requires('users', 'read')
   @FieldResolver(() => User, { nullable: true, description: 'The person who said yes.' })
   user(
-    @Root() { sub }: DeviceAuthorizationRow,
-    @Ctx() { loaders }: GraphContext,
+    @Root() row: DeviceAuthorizationRow,
+    @Ctx() context: GraphContext,
   ): Promise<object | null> | null {
-    return sub === null ? null : loaders.users.load(sub);
+    return row.sub === null ? null : loadersOf(context, row).users.load(row.sub);
+  }
+
+  @FieldResolver(() => Int, { description: 'Goes up by one with every event.' })
+  version(@Root() { revision }: Revised<DeviceAuthorizationRow>): number {
+    return revision + 1;
+  }
+
+  @Requires('requests', 'read')
+  @FieldResolver(() => HistoryConnection, {
+    complexity: pageComplexity,
+    description: 'What happened to it, latest first.',
+  })
+  history(
+    @Root() row: DeviceAuthorizationRow,
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() context: GraphContext,
+  ): Promise<Connection<HistoryEntry>> {
+    return historyOf(context, deviceAuthorizationChronicle, row.digest, args, momentOf(row));
   }
 }

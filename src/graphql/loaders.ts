@@ -4,7 +4,9 @@ import { apiResource } from '../domain/api-resource.ts';
 import { backchannelRequest } from '../domain/backchannel-request.ts';
 import { client } from '../domain/client.ts';
 import { consent } from '../domain/consent.ts';
+import { cookieKey } from '../domain/cookie-key.ts';
 import { streamOf } from '../domain/decider.ts';
+import { deviceAuthorization } from '../domain/device-authorization.ts';
 import { grant } from '../domain/grant.ts';
 import { initialAccessToken } from '../domain/initial-access-token.ts';
 import { notice } from '../domain/notice.ts';
@@ -29,6 +31,11 @@ import {
   clientTexts,
 } from '../projections/clients.ts';
 import { type ConsentRow, consents } from '../projections/consents.ts';
+import { type CookieKeyRow, cookieKeys } from '../projections/cookie-keys.ts';
+import {
+  type DeviceAuthorizationRow,
+  deviceAuthorizations,
+} from '../projections/device-authorizations.ts';
 import { type GrantRow, grants } from '../projections/grants.ts';
 import {
   type InitialAccessTokenRow,
@@ -62,6 +69,8 @@ export interface Loaders {
   readonly apiResources: DataLoader<string, Revised<ApiResourceRow> | null>;
   readonly users: DataLoader<string, Revised<UserRow> | null>;
   readonly signingKeys: DataLoader<string, Revised<SigningKeyRow> | null>;
+  readonly cookieKeys: DataLoader<string, Revised<CookieKeyRow> | null>;
+  readonly deviceAuthorizations: DataLoader<string, Revised<DeviceAuthorizationRow> | null>;
   readonly backchannelRequests: DataLoader<string, Revised<BackchannelRequestRow> | null>;
   readonly trustedIssuers: DataLoader<string, Revised<TrustedIssuerRow> | null>;
   readonly consents: DataLoader<string, Revised<ConsentRow> | null>;
@@ -152,6 +161,12 @@ export function loadersFor(
     apiResources: one<ApiResourceRow>(apiResources, 'resource_id', of(apiResource)),
     users: one<UserRow>(users, 'sub', of(user)),
     signingKeys: one<SigningKeyRow>(signingKeys, 'kid', of(signingKey)),
+    cookieKeys: one<CookieKeyRow>(cookieKeys, 'key_id', of(cookieKey)),
+    deviceAuthorizations: one<DeviceAuthorizationRow>(
+      deviceAuthorizations,
+      'digest',
+      of(deviceAuthorization),
+    ),
     backchannelRequests: one<BackchannelRequestRow>(
       backchannelRequests,
       'digest',

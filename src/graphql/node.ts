@@ -29,9 +29,27 @@ import { loadersAt, loadersOf } from './time-travel/past.ts';
 
 /**
  * The entities that have an id of their own: how their rows are told apart and found. A row may name
- * others, so whoever is named by more comes later.
+ * others, so whoever is named by more comes later; where the key has the name of another’s, a column
+ * that it alone has marks it.
  */
 const kinds = {
+  DeviceAuthorization: {
+    key: 'digest',
+    mark: 'entered_at',
+    entity: 'requests',
+    loader: 'deviceAuthorizations',
+  },
+  BackchannelRequest: {
+    key: 'digest',
+    mark: 'binding_message',
+    entity: 'requests',
+    loader: 'backchannelRequests',
+  },
+  InitialAccessToken: {
+    key: 'initial_access_token_id',
+    entity: 'clients',
+    loader: 'initialAccessTokens',
+  },
   Token: { key: 'digest', entity: 'tokens', loader: 'tokens' },
   Notice: { key: 'notice_id', entity: 'sessions', loader: 'notices' },
   Consent: { key: 'consent_id', entity: 'consents', loader: 'consents' },
@@ -41,21 +59,27 @@ const kinds = {
   Scope: { key: 'name', entity: 'scopes', loader: 'scopes' },
   ApiResource: { key: 'resource_id', entity: 'resources', loader: 'apiResources' },
   User: { key: 'sub', entity: 'users', loader: 'users' },
-  InitialAccessToken: {
-    key: 'initial_access_token_id',
-    entity: 'clients',
-    loader: 'initialAccessTokens',
-  },
   SigningKey: { key: 'kid', entity: 'keys', loader: 'signingKeys' },
+  CookieKey: { key: 'key_id', entity: 'keys', loader: 'cookieKeys' },
   TrustedIssuer: { key: 'issuer_id', entity: 'issuers', loader: 'trustedIssuers' },
-} as const satisfies Record<string, { key: string; entity: AdminEntity; loader: keyof Loaders }>;
+} as const satisfies Record<string, NodeKind>;
+
+interface NodeKind {
+  readonly key: string;
+  readonly mark?: string;
+  readonly entity: AdminEntity;
+  readonly loader: keyof Loaders;
+}
 
 type Kind = keyof typeof kinds;
 
 const MAX_NODES = 100;
 
 function kindOf(row: object): Kind {
-  const kind = (Object.keys(kinds) as Kind[]).find((name) => kinds[name].key in row);
+  const kind = (Object.keys(kinds) as Kind[]).find((name) => {
+    const { key, mark = key }: NodeKind = kinds[name];
+    return key in row && mark in row;
+  });
   if (!kind) throw new TypeError('the row belongs to no entity of the API');
   return kind;
 }

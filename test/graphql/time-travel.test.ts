@@ -1,4 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { systemEnvelope } from '../../src/commands/command.ts';
+import { generateCookieKey, rotateCookieKey } from '../../src/commands/cookie-keys.ts';
+import { deviceAuthorization } from '../../src/domain/device-authorization.ts';
+import { act } from '../../src/eventstore/execute.ts';
+import { ProtocolReads } from '../../src/projections/protocol-reads.ts';
+import { until } from '../support/until.ts';
 import { type Data, type Harness, openHarness } from './harness.ts';
 
 let api: Harness;
@@ -248,6 +254,59 @@ describe('diff and blame', () => {
     const [diff, blame] = [user.diff.changes, user.blame];
     expect(diff).toContainEqual({ field: 'personal', after: '[sealed]' });
     expect(blame).toContainEqual({ field: 'personal', value: '[sealed]' });
+  });
+});
+
+test('the status of a request is the one it had then', async () => {
+  const expiresAt = new Date(Date.now() + 500).toISOString();
+  const times = { requestedAt: new Date().toISOString(), expiresAt, interval: 5 };
+  const data = { digest: 'd1', clientId: 'tv', scopes: [], parameters: {}, ...times };
+  const wish = { type: 'RequestDeviceAuthorization', data } as const;
+  const { position } = await api.dependencies.execute(
+    [act(deviceAuthorization, 'd1', [wish])],
+    systemEnvelope(),
+  );
+  await until(() => new Date().toISOString() > expiresAt);
+  const query = `query ($at: AsOf) {
+    deviceAuthorization(requestId: "d1", asOf: $at) { __typename status asOf { position } }
+    deviceAuthorizations(filter: { clientId: "tv", status: PENDING }, asOf: $at) { nodes { status } } }`;
+  expect(await asked(query)).toEqual({
+    deviceAuthorization: { __typename: 'DeviceAuthorization', status: 'EXPIRED', asOf: null },
+    deviceAuthorizations: { nodes: [] },
+  });
+  expect(await asked(query, { at: { position } })).toMatchObject({
+    deviceAuthorization: { status: 'PENDING', asOf: { position } },
+    deviceAuthorizations: { nodes: [{ status: 'PENDING' }] },
+  });
+});
+
+test('the keys of cookies are those that were believed then, the one that signed first', async () => {
+  const { context, pool } = api;
+  const at = new Date().toISOString();
+  const first = generateCookieKey(context.secrets, { activateAt: at });
+  const ready = generateCookieKey(context.secrets, { activateAt: null });
+  const { position } = await context.execute([first.act, ready.act], systemEnvelope());
+  const live = await new ProtocolReads(pool).cookieKeys();
+  const next = await rotateCookieKey(live)(context, { emergency: true }, systemEnvelope());
+  const query = 'query ($at: AsOf) { cookieKeys(asOf: $at) { keyId retiredAt asOf { position } } }';
+  const [signs, ...others] = (await asked(query)).cookieKeys;
+  expect(signs).toEqual({ keyId: next.keyId, retiredAt: null, asOf: null });
+  expect(others).toHaveLength(1);
+  expect((await asked(query, { at: { position } })).cookieKeys).toEqual([
+    { keyId: first.keyId, retiredAt: null, asOf: { position } },
+    { keyId: ready.keyId, retiredAt: null, asOf: { position } },
+  ]);
+  const { cookieKey } = await asked(`{ cookieKey(keyId: "${first.keyId}") { version
+    blame { field value event { type } } history { nodes { type } } } }`);
+  expect(cookieKey).toEqual({
+    version: 3,
+    blame: [
+      { field: 'secret', value: '[sealed]', event: { type: 'CookieKeyGenerated' } },
+      { field: 'status', value: 'retired', event: { type: 'CookieKeyRetired' } },
+    ],
+    history: {
+      nodes: ['Retired', 'Activated', 'Generated'].map((what) => ({ type: `CookieKey${what}` })),
+    },
   });
 });
 

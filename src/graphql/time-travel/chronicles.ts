@@ -6,6 +6,12 @@ import {
   apiResource,
 } from '../../domain/api-resource.ts';
 import {
+  type BackchannelRequestFacts,
+  type BackchannelRequestState,
+  type BackchannelRequestWishes,
+  backchannelRequest,
+} from '../../domain/backchannel-request.ts';
+import {
   type ClientFacts,
   type ClientRegistration,
   type ClientState,
@@ -18,6 +24,18 @@ import {
   type ConsentWishes,
   consent,
 } from '../../domain/consent.ts';
+import {
+  type CookieKeyFacts,
+  type CookieKeyState,
+  type CookieKeyWishes,
+  cookieKey,
+} from '../../domain/cookie-key.ts';
+import {
+  type DeviceAuthorizationFacts,
+  type DeviceAuthorizationState,
+  type DeviceAuthorizationWishes,
+  deviceAuthorization,
+} from '../../domain/device-authorization.ts';
 import { type GrantFacts, type GrantState, type GrantWishes, grant } from '../../domain/grant.ts';
 import {
   type InitialAccessTokenFacts,
@@ -108,6 +126,12 @@ export const signingKeyChronicle: Chronicle<SigningKeyState, SigningKeyWishes, S
   fields: ({ status }, sealed) => (status === 'none' ? {} : { status, ...sealed }),
 };
 
+export const cookieKeyChronicle: Chronicle<CookieKeyState, CookieKeyWishes, CookieKeyFacts> = {
+  decider: cookieKey,
+  sealed: ['secret'],
+  fields: ({ status }, sealed) => (status === 'none' ? {} : { status, ...sealed }),
+};
+
 export const trustedIssuerChronicle: Chronicle<
   TrustedIssuerState,
   TrustedIssuerWishes,
@@ -158,6 +182,30 @@ export const tokenChronicle: Chronicle<ClientTokenState, ClientTokenWishes, Clie
   fields: ({ status }) => (status === 'none' ? {} : { status }),
 };
 
+export const deviceAuthorizationChronicle: Chronicle<
+  DeviceAuthorizationState,
+  DeviceAuthorizationWishes,
+  DeviceAuthorizationFacts
+> = {
+  decider: deviceAuthorization,
+  sealed: [],
+  kept: ['clientId', 'scopes', 'sub', 'grantId', 'sessionUid', 'error', 'description'],
+  fields: ({ status, expiresAt }, kept) =>
+    status === 'none' ? {} : { status, expiresAt, ...kept },
+};
+
+export const backchannelRequestChronicle: Chronicle<
+  BackchannelRequestState,
+  BackchannelRequestWishes,
+  BackchannelRequestFacts
+> = {
+  decider: backchannelRequest,
+  sealed: ['bindingMessage'],
+  kept: ['clientId', 'sub', 'scopes', 'expiresAt', 'by', 'grantId', 'authTime', 'acr', 'amr'],
+  fields: ({ status }, { bindingMessage, ...kept }) =>
+    status === 'none' ? {} : { status, ...kept, ...(bindingMessage ? { bindingMessage } : {}) },
+};
+
 export const initialAccessTokenChronicle: Chronicle<
   InitialAccessTokenState,
   InitialAccessTokenWishes,
@@ -176,11 +224,14 @@ export const tellers = {
   ApiResource: teller(apiResourceChronicle),
   User: teller(userChronicle),
   SigningKey: teller(signingKeyChronicle),
+  CookieKey: teller(cookieKeyChronicle),
   InitialAccessToken: teller(initialAccessTokenChronicle),
   TrustedIssuer: teller(trustedIssuerChronicle),
   Consent: teller(consentChronicle),
   Grant: teller(grantChronicle),
   Session: teller(sessionChronicle),
   Token: teller(tokenChronicle),
+  DeviceAuthorization: teller(deviceAuthorizationChronicle),
+  BackchannelRequest: teller(backchannelRequestChronicle),
   Notice: teller(noticeChronicle),
 } as const satisfies Record<string, Teller>;

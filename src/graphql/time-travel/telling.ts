@@ -7,8 +7,10 @@ export interface Chronicle<S, W, F> {
   readonly decider: Decider<S, W, F>;
   /** Fields of the facts that are kept sealed: that they changed is told, what they hold is not. */
   readonly sealed: readonly string[];
-  /** The entity as its fields, given its state and the sealed fields it has; empty before it exists. */
-  readonly fields: (state: S, sealed: Fields) => Fields;
+  /** Fields of the facts that no decision needs, and the state has not, as they are. */
+  readonly kept?: readonly string[];
+  /** The entity as its fields, given its state, and what it has of those above; empty before it exists. */
+  readonly fields: (state: S, kept: Fields) => Fields;
 }
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -38,7 +40,9 @@ export interface Teller {
   changes(before: Fields, after: Fields): FieldChange[];
 }
 
-export function teller<S, W, F>({ decider, sealed, fields }: Chronicle<S, W, F>): Teller {
+export function teller<S, W, F>(chronicle: Chronicle<S, W, F>): Teller {
+  const { decider, sealed, kept = [], fields } = chronicle;
+  const told = [...sealed, ...kept];
   const shown = (field: string, value: unknown) =>
     value !== undefined && sealed.includes(field) ? SEALED : (value ?? null);
 
@@ -47,13 +51,13 @@ export function teller<S, W, F>({ decider, sealed, fields }: Chronicle<S, W, F>)
 
     tell(events) {
       let state = decider.initial;
-      let kept: Fields = {};
+      let known: Fields = {};
       return events.map(upcast).map((event) => {
         state = fold(decider, [event], state);
         const data = event.data as Fields;
-        const given = sealed.filter((field) => field in data);
-        kept = { ...kept, ...Object.fromEntries(given.map((field) => [field, data[field]])) };
-        return { event, fields: fields(state, kept) };
+        const given = told.filter((field) => field in data);
+        known = { ...known, ...Object.fromEntries(given.map((field) => [field, data[field]])) };
+        return { event, fields: fields(state, known) };
       });
     },
 
