@@ -206,7 +206,7 @@ describe.each(ENGINES)('of a random life, on %s,', (engine) => {
   const names = Object.keys(kinds) as EntityName[];
 
   test.each(names)(
-    'of a %s, past, differences and blame are what its events fold to',
+    'of a %s, the past, differences and blame are what its events fold to',
     async (name) => {
       const kind = kinds[name] as Kind;
       let asked = 0;
