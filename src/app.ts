@@ -41,6 +41,7 @@ import {
   securityHeaders,
 } from './platform/http.ts';
 import { listen } from './platform/listen.ts';
+import { LOCKS } from './platform/locks.ts';
 import { loadMasterKey } from './platform/master-key.ts';
 import { mtlsOrigin, mtlsServer } from './platform/mtls-listener.ts';
 import { outbound } from './platform/outbound.ts';
@@ -49,7 +50,7 @@ import { SubjectKeys } from './platform/subject-keys.ts';
 import { ANNOUNCEMENTS, READ_SCHEMA } from './projections/apply.ts';
 import { AUDIT_GROUP, AUDIT_SCHEMA, runAuditProjector } from './projections/audit-log.ts';
 import { changesCatalogue } from './projections/catalogue.ts';
-import { openEngine, PROJECTION_WAIT_MS, START_LOCK } from './projections/engine.ts';
+import { openEngine, PROJECTION_WAIT_MS } from './projections/engine.ts';
 import { housekeepingPolicy, keepHousekeeping } from './projections/housekeeping.ts';
 import { projectionProgress } from './projections/projector.ts';
 import { ProtocolReads } from './projections/protocol-reads.ts';
@@ -128,7 +129,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       await rotateCookieKeys(keys);
     };
     await rotateKeys();
-    const firstRun = await exclusively(pool, START_LOCK, async () => {
+    const firstRun = await exclusively(pool, LOCKS.start, async () => {
       return seed({ execute, store, secrets, subjectKeys, signingAlgorithms }, config);
     });
 
@@ -142,8 +143,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       answerErrors(log),
     ];
     const digestOf = (address: string) => secrets.keyedDigest('address', address);
-    // One node after the other: two that make the same table at once get in each other's way.
-    const limits = await exclusively(pool, START_LOCK, async () => ({
+    const limits = await exclusively(pool, LOCKS.start, async () => ({
       limits: await signInLimits(pool, digestOf),
       userCodeLimits: await userCodeLimits(pool, digestOf),
       backchannelLimits: await backchannelLimits(pool),

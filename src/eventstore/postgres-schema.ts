@@ -1,18 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
+import { LOCKS } from '../platform/locks.ts';
 import { ClaimTaken, type StateChange } from './event-store.ts';
 import { stateParameter } from './postgres-batch.ts';
 
 const SCHEMA = new URL('../../src/eventstore/postgres.sql', import.meta.url);
-/** Serialises migrations of several servers that start at once. */
-const MIGRATION_LOCK = 746_600;
-/** The lock that log.append takes; whoever holds it sees a log that stands still. */
-export const APPEND_LOCK = 746_601;
 
 /** Creates what is missing of the schemas `log` and `state`. */
 export async function migrateLog(pool: pg.Pool): Promise<void> {
   const sql = await readFile(SCHEMA, 'utf8');
-  await exclusively(pool, MIGRATION_LOCK, (client) => client.query(sql).then(() => undefined));
+  await exclusively(pool, LOCKS.migrateLog, (client) => client.query(sql).then(() => undefined));
 }
 
 /** Runs a transaction while holding an advisory lock of the whole database. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { coalesced } from './coalesce.ts';
+import { LOCKS } from './locks.ts';
 import { openWith, type Secrets, sealWith } from './secrets.ts';
 
 const KEY_BYTES = 32;
@@ -11,7 +12,6 @@ const CACHE_MS = 60_000;
 const CACHED_KEYS = 10_000;
 /** What remains of a destroyed key, so that no second one is made for the same person. */
 const DESTROYED = '';
-const MIGRATION_LOCK = 746_610;
 
 /**
  * A key for each person, under which everything personal about them is sealed. The keys are kept
@@ -44,7 +44,7 @@ export class SubjectKeys {
   /** Makes the table; may be called by several nodes at once. */
   static async migrate(pool: pg.Pool): Promise<void> {
     await pool.query(`
-      select pg_advisory_xact_lock(${MIGRATION_LOCK});
+      select pg_advisory_xact_lock(${LOCKS.migrateVault});
       create schema if not exists vault;
       create table if not exists vault.subject_keys (sub text primary key, key text not null);
     `);

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Digest, Instant } from '../domain/ids.ts';
 import { deciders } from '../domain/index.ts';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
+import { LOCKS } from '../platform/locks.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import { type ProjectionGroup, type ProjectorObserver, runProjector } from './projector.ts';
@@ -11,7 +12,7 @@ import { type ProjectionGroup, type ProjectorObserver, runProjector } from './pr
 export const AUDIT_SCHEMA = 'audit_1';
 
 /** A group of its own: nothing that people or applications wait for waits for it. */
-export const AUDIT_GROUP: ProjectionGroup = { lock: 746_621, channel: 'muniment_audited' };
+export const AUDIT_GROUP: ProjectionGroup = { lock: LOCKS.audit, channel: 'muniment_audited' };
 
 /** Enough for what comes in meanwhile to be written together; nobody who audits notices. */
 const PAUSE_MS = 50;

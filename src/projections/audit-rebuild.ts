@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { EventStore } from '../eventstore/event-store.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
 import { upcast } from '../eventstore/upcast.ts';
+import { lease } from '../platform/lease.ts';
 import { AUDIT_GROUP, AUDIT_SCHEMA, type AuditKeys, auditSql, auditWriter } from './audit-log.ts';
 import { announcePosition, askingToYield, checkpoint, saveCheckpoint } from './projector.ts';
 
@@ -36,11 +37,7 @@ export async function rebuildAudit(options: {
     return events;
   }
 
-  const locked = Promise.withResolvers<void>();
-  const change = exclusively(pool, AUDIT_GROUP.lock, async (client) => {
-    locked.resolve();
-    await client.query('set local statement_timeout = 0');
-    await client.query('set local idle_in_transaction_session_timeout = 0');
+  async function exchange(client: pg.ClientBase): Promise<{ events: number; differences: number }> {
     await client.query(`drop schema if exists ${NEXT} cascade`);
     await client.query(auditSql(NEXT));
     const events = await catchUp(client, NEXT);
@@ -50,6 +47,18 @@ export async function rebuildAudit(options: {
     const position = await checkpoint(client, AUDIT_SCHEMA);
     if (position) await announcePosition(client, position, AUDIT_GROUP);
     return { events, differences };
+  }
+
+  const locked = Promise.withResolvers<void>();
+  const change = exclusively(pool, AUDIT_GROUP.lock, async (client) => {
+    locked.resolve();
+    await client.query('set local statement_timeout = 0');
+    const end = await lease(client, 'local');
+    try {
+      return await exchange(client);
+    } finally {
+      end();
+    }
   });
   await askingToYield(pool, () => Promise.race([change, locked.promise]), AUDIT_GROUP);
   return change;

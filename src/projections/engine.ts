@@ -7,6 +7,7 @@ import { postgresEventStore } from '../eventstore/postgres.ts';
 import { exclusively, migrateLog, writeState } from '../eventstore/postgres-schema.ts';
 import type { Config } from '../platform/config.ts';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { LOCKS } from '../platform/locks.ts';
 import { SubjectKeys } from '../platform/subject-keys.ts';
 import { applyEvents, inlineProjection, READ_SCHEMA, readModelSql, tablesSql } from './apply.ts';
 import { AUDIT_SCHEMA, auditSql } from './audit-log.ts';
@@ -29,8 +30,6 @@ import {
   noteVersion,
 } from './versions.ts';
 
-/** One node after the other: two that make the same table at once get in each other's way. */
-export const START_LOCK = 746_630;
 /** Milliseconds a request waits for its own events to be projected. */
 export const PROJECTION_WAIT_MS = 5_000;
 const READY_MS = 100;
@@ -92,7 +91,7 @@ export async function openEngine(
   await migrateLog(pool);
   const inline = config.eventStoreUrl === null;
   if (options.project) await attend(pool, closing.signal);
-  await exclusively(pool, START_LOCK, async (client) => {
+  await exclusively(pool, LOCKS.start, async (client) => {
     await migrateVersions(client);
     const state = await enterVersion(client, READ_SCHEMA, { inline });
     // What is not built yet gets its indexes when it is.

@@ -2,16 +2,10 @@ import type pg from 'pg';
 import type { Instant } from '../domain/ids.ts';
 import { transaction } from '../eventstore/postgres-schema.ts';
 import type { Config } from '../platform/config.ts';
+import { LOCKS } from '../platform/locks.ts';
 import { periodically } from '../platform/periodically.ts';
 import { READ_SCHEMA } from './apply.ts';
-import {
-  type Cutoffs,
-  PRUNING_LOCK,
-  type Pruned,
-  prune,
-  readPruning,
-  savePruning,
-} from './prune.ts';
+import { type Cutoffs, type Pruned, prune, readPruning, savePruning } from './prune.ts';
 
 /** What is taken away, and when. Seconds. */
 export interface HousekeepingPolicy {
@@ -79,7 +73,7 @@ export async function keepHouse(
   const alone = (work: (client: pg.ClientBase) => Promise<boolean>) =>
     transaction(pool, async (client) => {
       const { rows } = await client.query('select pg_try_advisory_xact_lock($1) as held', [
-        PRUNING_LOCK,
+        LOCKS.prune,
       ]);
       return rows[0]?.held === true && work(client);
     });

@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
 import { upcast } from '../eventstore/upcast.ts';
+import { lease } from '../platform/lease.ts';
 import { listen } from '../platform/listen.ts';
+import { LOCKS } from '../platform/locks.ts';
 import { READ_SCHEMA } from './version.ts';
 
 /** Read models that share a checkpoint. Each such group has a projector of its own. */
@@ -13,7 +15,7 @@ export interface ProjectionGroup {
 }
 
 /** Each version of the read models is projected by itself. */
-export const PROJECTOR_LOCK = 746_620 * 2 ** 32 + Number.parseInt(READ_SCHEMA.slice(-8), 16);
+export const PROJECTOR_LOCK = LOCKS.project * 2 ** 32 + Number.parseInt(READ_SCHEMA.slice(-8), 16);
 /** What the protocol reads. */
 export const PROTOCOL_GROUP: ProjectionGroup = {
   lock: PROJECTOR_LOCK,
@@ -56,7 +58,7 @@ export interface ProjectorOptions {
 /**
  * Writes the read models from a log that does not write them itself. Of all nodes the one that holds
  * the advisory lock projects, on the very connection that holds it: a leader that has lost the lock
- * has lost the connection too, and can write nothing more.
+ * has lost the connection too, and can write nothing more. One that falls silent loses both.
  */
 export async function runProjector(options: ProjectorOptions): Promise<void> {
   const { signal, failed } = options;
@@ -85,12 +87,14 @@ async function lead(options: ProjectorOptions): Promise<void> {
   client.on('error', (error) => lost.abort(error));
   client.on('notification', () => asked.abort());
   const stop = AbortSignal.any([signal, lost.signal, asked.signal]);
+  let end = () => {};
   try {
     while (!(await lockedBy(client, group))) {
       await pause(CANDIDATE_MS, stop);
       if (stop.aborted) return;
     }
     options.observe?.leading(true);
+    end = await lease(client);
     await client.query(`listen ${yieldChannel(group)}`);
     let told: Position | undefined;
     while (!stop.aborted) {
@@ -115,6 +119,7 @@ async function lead(options: ProjectorOptions): Promise<void> {
     lost.signal.throwIfAborted();
   } finally {
     options.observe?.leading(false);
+    end();
     client.release(true);
   }
 }

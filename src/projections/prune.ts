@@ -17,9 +17,6 @@ export interface PruningRecord extends Cutoffs {
   readonly pruned: Pruned;
 }
 
-/** Held for a moment by whoever prunes, and by a rebuild while it compares. */
-export const PRUNING_LOCK = 746_680;
-
 /**
  * Rows of a table that are over. A row that is over stays so whatever else happens, so it makes no
  * difference when, and how often, it was looked at: a rebuild ends with the same rows.

@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../eventstore/event-store.ts';
-import { APPEND_LOCK, exclusively } from '../eventstore/postgres-schema.ts';
+import { exclusively } from '../eventstore/postgres-schema.ts';
 import { upcast } from '../eventstore/upcast.ts';
+import { lease } from '../platform/lease.ts';
+import { LOCKS } from '../platform/locks.ts';
 import { applyEvents, READ_SCHEMA, readModelSql } from './apply.ts';
 import { type BuildProgress, buildReadModels } from './build.ts';
 import { compareReadModels, type Divergence, stillDiverging } from './compare.ts';
@@ -13,16 +15,13 @@ import {
   PROJECTOR_LOCK,
   saveCheckpoint,
 } from './projector.ts';
-import { PRUNING_LOCK, pruneAll, readPruning, savePruning } from './prune.ts';
+import { pruneAll, readPruning, savePruning } from './prune.ts';
 import { inlineVersion } from './versions.ts';
 
 /** Where the new read models grow while the old ones are in use. */
 export const NEXT_SCHEMA = `${READ_SCHEMA}_next`;
 /** Those that were in use before, for the way back. */
 export const FORMER_SCHEMA = `${READ_SCHEMA}_former`;
-
-/** One rebuild at a time. */
-const REBUILD_LOCK = 746_623;
 
 export interface RebuildOptions {
   readonly pool: pg.Pool;
@@ -114,7 +113,7 @@ export async function beside(
 async function alone<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
-    const { rows } = await client.query('select pg_try_advisory_lock($1) as free', [REBUILD_LOCK]);
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as free', [LOCKS.rebuild]);
     if (!rows[0]?.free) throw new Error('the read models are being rebuilt or verified already');
     return await work(client);
   } finally {
@@ -131,10 +130,14 @@ async function standingStill<T>(
   const done = exclusively(pool, PROJECTOR_LOCK, async (client) => {
     locked.resolve();
     await client.query('set local statement_timeout = 0');
-    await client.query('set local idle_in_transaction_session_timeout = 0');
-    await client.query('select pg_advisory_xact_lock($1)', [PRUNING_LOCK]);
-    await client.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
-    return work(client);
+    const end = await lease(client, 'local');
+    try {
+      await client.query('select pg_advisory_xact_lock($1)', [LOCKS.prune]);
+      await client.query('select pg_advisory_xact_lock($1)', [LOCKS.append]);
+      return await work(client);
+    } finally {
+      end();
+    }
   });
   await askingToYield(pool, () => Promise.race([done, locked.promise]));
   return done;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
-import { APPEND_LOCK } from '../eventstore/postgres-schema.ts';
+import { LOCKS } from '../platform/locks.ts';
 import { Unprojectable } from './projection.ts';
 import { READ_SCHEMA } from './version.ts';
 
@@ -30,8 +30,6 @@ export interface ProjectionFailure {
 
 /** Milliseconds after which a node that has lost its connection says again that it is there. */
 const RETURN_MS = 500;
-/** Locks of nodes: shared by those of a version, exclusive for who would be rid of it. */
-const NODES = 746_622;
 
 /**
  * The registry, and the way from an append to the read models. Rows are written with the events while
@@ -181,7 +179,7 @@ export async function takeOver(
   await client.query('begin');
   const alone = await nobodyUses(client, others);
   if (alone) {
-    await client.query('select pg_advisory_xact_lock($1)', [APPEND_LOCK]);
+    await client.query('select pg_advisory_xact_lock($1)', [LOCKS.append]);
     await catchUp();
     if (inline) await writeInline(client, schema);
     await retire(client, others);
@@ -208,7 +206,7 @@ async function nobodyUses(client: pg.ClientBase, others: readonly VersionRow[]):
   for (const { schema } of others) {
     const { rows } = await client.query(
       'select pg_try_advisory_xact_lock($1, hashtext($2)) as free',
-      [NODES, schema],
+      [LOCKS.nodes, schema],
     );
     if (!rows[0]?.free) return false;
   }
@@ -238,5 +236,5 @@ export async function attend(
   };
   client.once('error', () => leave(true));
   signal.addEventListener('abort', () => leave(false), { once: true });
-  await client.query('select pg_advisory_lock_shared($1, hashtext($2))', [NODES, schema]);
+  await client.query('select pg_advisory_lock_shared($1, hashtext($2))', [LOCKS.nodes, schema]);
 }

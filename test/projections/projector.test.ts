@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
@@ -9,11 +9,13 @@ import { type Projection, Unprojectable } from '../../src/projections/projection
 import {
   checkpoint,
   PROJECTOR_LOCK,
+  type ProjectorOptions,
   projectionProgress,
   runProjector,
 } from '../../src/projections/projector.ts';
 import { newEvent, newStream } from '../support/log-events.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+import { addressOf, startTcpProxy, through } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
 interface CountRow {
@@ -51,7 +53,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function projector(schema: string, failed: (error: unknown) => void = () => {}) {
+async function projector(schema: string, options: Partial<ProjectorOptions> = {}) {
   const stop = new AbortController();
   const running = runProjector({
     pool,
@@ -59,7 +61,8 @@ async function projector(schema: string, failed: (error: unknown) => void = () =
     schema,
     write: (client, events) => applyEvents(client, schema, [counts], events),
     signal: stop.signal,
-    failed,
+    failed() {},
+    ...options,
   });
   return {
     async stop() {
@@ -126,13 +129,73 @@ describe('the projector', () => {
     await until(async () => (await holders()).length === 0);
   });
 
+  test('one that falls silent, within a transaction even, loses the lead and can write nothing', async () => {
+    await fresh('silent');
+    const proxy = await startTcpProxy(addressOf(database));
+    const far = connectPostgres(through(proxy, database));
+    const [first, second] = [newStream(), newStream()];
+    let held = false;
+    const failures: unknown[] = [];
+    const silent = await projector('silent', {
+      pool: far,
+      async write(client, events) {
+        await applyEvents(client, 'silent', [counts], events);
+        if (held || !events.some(({ stream }) => stream === first)) return;
+        held = true;
+        proxy.hold();
+      },
+      failed: (error) => failures.push(error),
+    });
+    await count(newStream(), 1);
+    await until(async () => (await rowsIn('silent')).length > 0);
+    const other = await projector('silent');
+    try {
+      await count(first, 1);
+      await until(() => held);
+      await count(second, 1);
+      await until(async () =>
+        (await rowsIn('silent')).some(({ stream }) => stream === entity(second)),
+      );
+
+      await count(second, 2, 0);
+      await until(async () => (await rowsIn('silent')).some(({ last }) => last === 2));
+      const reached = await checkpoint(pool, 'silent');
+      proxy.release();
+      await until(() => failures.length > 0);
+      expect(await checkpoint(pool, 'silent')).toBe(reached);
+    } finally {
+      proxy.release();
+      await Promise.all([silent.stop(), other.stop()]);
+      await far.end();
+      await proxy.stop();
+    }
+  });
+
+  test('a statement that takes long costs it nothing', async () => {
+    await fresh('slow');
+    const stream = newStream();
+    const failed = jest.fn();
+    const running = await projector('slow', {
+      async write(client, events) {
+        await applyEvents(client, 'slow', [counts], events);
+        if (events.some((event) => event.stream === stream))
+          await client.query('select pg_sleep(4)');
+      },
+      failed,
+    });
+    await count(stream, 1);
+    await until(async () => (await rowsIn('slow')).some((row) => row.stream === entity(stream)));
+    expect(failed).not.toHaveBeenCalled();
+    await running.stop();
+  });
+
   test('an event it cannot project stops it and is not skipped', async () => {
     await fresh('stops');
     const failures: unknown[] = [];
     const [good, poisoned, after] = [newStream(), newStream(), newStream()];
     await count(good, 1);
     const before = await lastPosition();
-    const running = await projector('stops', (error) => failures.push(error));
+    const running = await projector('stops', { failed: (error) => failures.push(error) });
     await until(async () => (await checkpoint(pool, 'stops')) === before);
     await count(poisoned, -1);
     await count(after, 1);

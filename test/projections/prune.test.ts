@@ -8,6 +8,7 @@ import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { type Act, act, type Execute, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
+import { LOCKS } from '../../src/platform/locks.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
 import { inlineProjection, migrateReadModels, READ_SCHEMA } from '../../src/projections/apply.ts';
 import {
@@ -17,13 +18,7 @@ import {
 } from '../../src/projections/housekeeping.ts';
 import { protocolReadModels } from '../../src/projections/index.ts';
 import { ProtocolReads } from '../../src/projections/protocol-reads.ts';
-import {
-  type Cutoffs,
-  PRUNING_LOCK,
-  prune,
-  readPruning,
-  savePruning,
-} from '../../src/projections/prune.ts';
+import { type Cutoffs, prune, readPruning, savePruning } from '../../src/projections/prune.ts';
 import { rebuild } from '../../src/projections/rebuild.ts';
 import { envelope } from '../support/log-events.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -406,7 +401,7 @@ describe('housekeeping', () => {
   test('is left to whoever is at it, and to a rebuild', async () => {
     const other = await pool.connect();
     await other.query('begin');
-    await other.query('select pg_advisory_xact_lock($1)', [PRUNING_LOCK]);
+    await other.query('select pg_advisory_xact_lock($1)', [LOCKS.prune]);
     expect(await run()).toBeNull();
     await other.query('rollback');
     other.release();

@@ -30,6 +30,8 @@ export interface TestNode {
   readonly fetch: Fetch;
   /** Resolves when the process is gone; SIGTERM by default. */
   kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Holds the process where it is, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
   /** Starts the process again where it was, and resolves when it is ready. */
   restart(): Promise<void>;
 }
@@ -59,12 +61,14 @@ export interface TestServer {
 /**
  * Starts the program that `npm run build` made, as real processes on a database of their own.
  * @param options.env variables beside those for addresses, database and secrets
+ * @param options.nodeEnv variables of one node, for a way of its own to the database
  * @param options.errors whether the servers may report errors in their log
  */
 export async function startTestServer(options: {
   engine: EngineName;
   nodes?: number;
   env?: Readonly<Record<string, string>>;
+  nodeEnv?: (nth: number, database: TestDatabase) => Promise<Record<string, string>>;
   errors?: boolean;
 }): Promise<TestServer> {
   const database = await createDatabase();
@@ -73,9 +77,10 @@ export async function startTestServer(options: {
   const adminPassword = randomBytes(24).toString('base64url');
   const adminClientSecret = randomBytes(32).toString('base64url');
   const places = await Promise.all(
-    Array.from({ length: options.nodes ?? 1 }, async () => ({
+    Array.from({ length: options.nodes ?? 1 }, async (_, nth) => ({
       port: await freePort(),
       adminPort: await freePort(),
+      own: await options.nodeEnv?.(nth, database),
     })),
   );
   const issuer = `http://${ISSUER_HOST}:${places[0]?.port}`;
@@ -97,12 +102,12 @@ export async function startTestServer(options: {
   const hear = (chunk: string) => {
     output += chunk;
   };
-  const nodes = places.map(({ port, adminPort }) =>
+  const nodes = places.map(({ port, adminPort, own }) =>
     serverProcess({
       issuer,
       url: `http://127.0.0.1:${port}`,
       adminUrl: `http://127.0.0.1:${adminPort}`,
-      env: { ...shared, PORT: String(port), ADMIN_PORT: String(adminPort) },
+      env: { ...shared, PORT: String(port), ADMIN_PORT: String(adminPort), ...own },
       hear,
       output: () => output,
     }),
@@ -189,6 +194,10 @@ function serverProcess(place: {
       }, STOP_MS);
       await gone;
       clearTimeout(late);
+    },
+
+    signal(signal) {
+      child?.kill(signal);
     },
 
     async restart() {

@@ -6,9 +6,19 @@ import {
   type NetConnectOpts,
   type Socket,
 } from 'node:net';
+import { Transform } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { TestDatabase } from './postgres.ts';
 
 export interface TcpProxy {
   readonly port: number;
+  /** Milliseconds that each piece of what is sent is held back, in either direction. */
+  delay: number;
+  /** Lets nothing through, as if a cable were out: nobody is told. */
+  hold(): void;
+  /** Lets through what was held, and what comes. */
+  release(): void;
   /** Breaks all connections, refuses new ones for a moment, and is back on the same port. */
   interrupt(): Promise<void>;
   stop(): Promise<void>;
@@ -17,18 +27,28 @@ export interface TcpProxy {
 /** Stands before a server that a test may not stop, so that it can seem to go away. */
 export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  let held: PromiseWithResolvers<void> | undefined;
+  const passage = () =>
+    new Transform({
+      async transform(chunk, _, done) {
+        if (proxy.delay > 0) await sleep(proxy.delay);
+        await held?.promise;
+        done(null, chunk);
+      },
+    });
   const server = createServer((incoming) => {
     const outgoing = connect(target);
     for (const socket of [incoming, outgoing]) {
       sockets.add(socket);
       socket.on('error', () => {});
-      socket.on('close', () => {
+      socket.on('close', async () => {
         sockets.delete(socket);
+        await held?.promise;
         incoming.destroy();
         outgoing.destroy();
       });
     }
-    incoming.pipe(outgoing).pipe(incoming);
+    incoming.pipe(passage()).pipe(outgoing).pipe(passage()).pipe(incoming);
   });
   const listen = async (port: number) => {
     server.listen(port, '127.0.0.1');
@@ -39,15 +59,41 @@ export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
     const closed = once(server, 'close');
     server.close();
     for (const socket of sockets) socket.destroy();
+    proxy.release();
     await closed;
   };
   const port = await listen(0);
-  return {
+  const proxy: TcpProxy = {
     port,
+    delay: 0,
+    hold() {
+      held ??= Promise.withResolvers();
+    },
+    release() {
+      held?.resolve();
+      held = undefined;
+    },
     stop,
     async interrupt() {
       await stop();
       await listen(port);
     },
   };
+  return proxy;
+}
+
+/** Where a database's server listens, for a proxy before it. */
+export function addressOf({ connection }: TestDatabase): NetConnectOpts {
+  const { host, port } = new pg.Client(connection);
+  return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
+}
+
+/** The way to a database through a proxy. @param name what those who take it call themselves */
+export function through({ port }: TcpProxy, { connection }: TestDatabase, name?: string): string {
+  const { user = '', password, database = '' } = new pg.Client(connection);
+  const url = new URL(`postgresql://127.0.0.1:${port}/${database}`);
+  url.username = user;
+  if (password) url.password = String(password);
+  if (name) url.searchParams.set('application_name', name);
+  return url.href;
 }

@@ -3,11 +3,10 @@ import { systemEnvelope } from '../../commands/command.ts';
 import { removeSelf } from '../../commands/registrations.ts';
 import type { Execute } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { LOCKS } from '../../platform/locks.ts';
 import { periodically } from '../../platform/periodically.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 
-/** Whoever holds it cleans up; the others come after, and find little to do. */
-const CLEAN_UP_LOCK = 746_650;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Clients at a time: the lock is not held for long. */
 const BATCH = 100;
@@ -27,7 +26,7 @@ export interface UnusedRegistrations {
  */
 export function removeUnusedRegistrations(context: UnusedRegistrations): Promise<number> {
   const { pool, reads, execute, days } = context;
-  return exclusively(pool, CLEAN_UP_LOCK, async () => {
+  return exclusively(pool, LOCKS.removeUnusedClients, async () => {
     const since = new Date(Date.now() - days * DAY_MS).toISOString();
     const unused = await reads.unusedRegistrations(since, BATCH);
     for (const clientId of unused) await execute([removeSelf(clientId)], systemEnvelope());

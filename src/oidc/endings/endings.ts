@@ -8,6 +8,7 @@ import { clientToken } from '../../domain/token.ts';
 import type { Envelope, EventStore, StateChange } from '../../eventstore/event-store.ts';
 import { act, type Consequences, type Execute, type Executed } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { LOCKS } from '../../platform/locks.ts';
 import { periodically } from '../../platform/periodically.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import { touchedBy } from '../../projections/blast-radius.ts';
@@ -21,7 +22,6 @@ const ENDING = 'Ending';
 /** Rights that end in one commit. */
 const BATCH = 100;
 /** Whoever holds it finishes what others have begun. */
-const ENDINGS_LOCK = 746_660;
 const PERIOD_MS = 30_000;
 /** After so long, nobody is going to record the fact any more, nor to finish what it ends. */
 const SETTLED_MS = 30_000;
@@ -179,7 +179,7 @@ export async function finishEndings(
   settledMs = SETTLED_MS,
 ): Promise<void> {
   const { pool, execute } = context;
-  await exclusively(pool, ENDINGS_LOCK, async () => {
+  await exclusively(pool, LOCKS.finishEndings, async () => {
     await inBatches(
       () => abandonedSessions(pool, BATCH),
       (uids) => endSessions(execute, uids, 'expired', systemEnvelope()),

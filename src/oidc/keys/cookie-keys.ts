@@ -6,11 +6,12 @@ import {
   generateCookieKey,
 } from '../../commands/cookie-keys.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { LOCKS } from '../../platform/locks.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import type { CookieKeyRow } from '../../projections/cookie-keys.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
 import { SESSION_LIFETIME } from '../people/own-session.ts';
-import { type KeyPolicy, type KeyRotation, keysDue, ROTATION_LOCK } from './key-rotation.ts';
+import { type KeyPolicy, type KeyRotation, keysDue } from './key-rotation.ts';
 
 const COOKIES = 'cookies';
 const DAY = 24 * 60 * 60;
@@ -41,7 +42,7 @@ export interface CookieKeyRotation extends Omit<KeyRotation, 'reads'> {
 export async function rotateCookieKeys(rotation: CookieKeyRotation): Promise<void> {
   const { pool, reads, execute, secrets } = rotation;
   const policy = cookieKeyPolicy(rotation.policy);
-  await exclusively(pool, ROTATION_LOCK, async () => {
+  await exclusively(pool, LOCKS.rotateKeys, async () => {
     const now = new Date().toISOString();
     const keys = (await reads.cookieKeys()).map((row) => ({
       ...row,

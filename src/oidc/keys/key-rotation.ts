@@ -9,6 +9,7 @@ import {
 import type { Instant } from '../../domain/ids.ts';
 import type { Execute } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { LOCKS } from '../../platform/locks.ts';
 import { periodically } from '../../platform/periodically.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import type { ProtocolReads } from '../../projections/protocol-reads.ts';
@@ -35,8 +36,6 @@ export type KeyDue =
   | { readonly retire: string };
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Whoever holds it sees what is due and does it. */
-export const ROTATION_LOCK = 746_640;
 const PERIOD_MS = 60_000;
 
 /**
@@ -93,7 +92,7 @@ export interface KeyRotation {
 /** Does what is due now. When several nodes do, each sees what those before it have done. */
 export async function rotateSigningKeys(rotation: KeyRotation): Promise<void> {
   const { pool, reads, execute, secrets, policy } = rotation;
-  await exclusively(pool, ROTATION_LOCK, async () => {
+  await exclusively(pool, LOCKS.rotateKeys, async () => {
     const now = new Date().toISOString();
     for (const due of keysDue(await reads.signingKeys(), now, policy)) {
       const act =

@@ -3,12 +3,12 @@ import { systemEnvelope } from '../../commands/command.ts';
 import type { Wish } from '../../domain/decider.ts';
 import { type NoticeWishes, notice as notices } from '../../domain/notice.ts';
 import { act, type Execute } from '../../eventstore/execute.ts';
+import { lease } from '../../platform/lease.ts';
+import { LOCKS } from '../../platform/locks.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import { type DueNotice, dueNotices } from '../../projections/notices.ts';
 import { type Handlers, NOTICE, type Notice, type Outcome, openNotice } from './notice.ts';
 
-/** Held by the one node that delivers. */
-const COURIER_LOCK = 746_650;
 const CHANNEL = 'muniment_notices';
 const POLL_MS = 500;
 /** So many at once, and so many attempts: the last of them about an hour after the first. */
@@ -55,11 +55,13 @@ async function lead(options: CourierOptions): Promise<void> {
   const wake = new Wake(stop);
   client.on('notification', () => wake.up());
   const underWay = new Map<string, Promise<void>>();
+  let end = () => {};
   try {
     while (!(await locked(client))) {
       await wake.in(POLL_MS);
       if (stop.aborted) return;
     }
+    end = await lease(client);
     await client.query(`listen ${CHANNEL}`);
     const deferred: Deferred = new Map();
     while (!stop.aborted) {
@@ -79,6 +81,7 @@ async function lead(options: CourierOptions): Promise<void> {
     }
     lost.signal.throwIfAborted();
   } finally {
+    end();
     client.release(true);
     await Promise.all(underWay.values());
   }
@@ -160,7 +163,9 @@ function pauseAfter(attempt: number): number {
 }
 
 async function locked(client: pg.PoolClient): Promise<boolean> {
-  const { rows } = await client.query('select pg_try_advisory_lock($1) as held', [COURIER_LOCK]);
+  const { rows } = await client.query('select pg_try_advisory_lock($1) as held', [
+    LOCKS.deliverNotices,
+  ]);
   return rows[0]?.held === true;
 }
 

@@ -1,0 +1,148 @@
+import type { EngineName, TestNode, TestServer } from '../support/server.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
+import { findLeader, type Leader } from './leader.ts';
+import type { Ledger } from './ledger.ts';
+import type { Load } from './load.ts';
+import type { Random } from './random.ts';
+import { livingWorkers } from './workers.ts';
+
+/** What a fault befalls. */
+export interface Scene {
+  readonly engine: EngineName;
+  readonly server: TestServer;
+  /** The way of each node to Postgres. */
+  readonly proxies: readonly TcpProxy[];
+  readonly load: Load;
+  readonly random: Random;
+  readonly ledger: Ledger;
+  /** Milliseconds until the next one led, by what had befallen the one before. */
+  readonly takeOvers: { readonly fault: string; readonly ms: number }[];
+}
+
+/** Begins, lasts until it has met the load, and is over when this resolves. */
+export type Fault = (scene: Scene) => Promise<void>;
+
+/** Answers of the other nodes that a fault has to outlast. */
+const MEANWHILE = 5;
+
+export const FAULTS: Readonly<Record<string, Fault>> = {
+  async 'a node is killed'(scene) {
+    const node = scene.random.pick(scene.server.nodes);
+    await node.kill('SIGKILL');
+    await scene.load.answers(MEANWHILE, others(scene, node));
+    await node.restart();
+  },
+
+  async 'the leader is killed'(scene) {
+    const leader = await findLeader(scene.server.admin.pool, scene.engine);
+    const node = nodeOf(scene, leader);
+    await node.kill('SIGKILL');
+    await measureTakeOver(scene, 'killed', leader);
+    await scene.load.answers(MEANWHILE, others(scene, node));
+    await node.restart();
+  },
+
+  async 'all sessions with Postgres are ended'({ server }) {
+    await server.admin.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name like 'node-%'`,
+    );
+  },
+
+  async 'a node loses its way to Postgres'({ random, proxies }) {
+    await random.pick(proxies).interrupt();
+  },
+
+  async 'Postgres is slow'({ load, proxies }) {
+    for (const proxy of proxies) proxy.delay = 20;
+    await load.answers(MEANWHILE).finally(() => {
+      for (const proxy of proxies) proxy.delay = 0;
+    });
+  },
+};
+
+/** Those of nodes that are one process, which a signal holds altogether. */
+export const HELD_FAULTS: Readonly<Record<string, Fault>> = {
+  async 'a node is held'(scene) {
+    const node = scene.random.pick(scene.server.nodes);
+    node.signal('SIGSTOP');
+    await scene.load.answers(MEANWHILE, others(scene, node)).finally(() => node.signal('SIGCONT'));
+  },
+
+  async 'the leader is held'(scene) {
+    const leader = await findLeader(scene.server.admin.pool, scene.engine);
+    const node = nodeOf(scene, leader);
+    node.signal('SIGSTOP');
+    try {
+      await measureTakeOver(scene, 'held', leader);
+      await scene.load.answers(MEANWHILE, others(scene, node));
+    } finally {
+      node.signal('SIGCONT');
+    }
+  },
+};
+
+/** Those that a log in EventStoreDB can suffer. */
+export const LOG_FAULTS: Readonly<Record<string, Fault>> = {
+  async 'EventStoreDB starts again'({ server }) {
+    await server.double?.restart();
+  },
+
+  async 'EventStoreDB loses all calls'({ server }) {
+    server.double?.faults.breakConnections();
+  },
+
+  async 'appends are lost'(scene) {
+    await untilUsedUp(scene, 'lostRequests');
+  },
+
+  async 'answers to appends are lost'(scene) {
+    await untilUsedUp(scene, 'lostReplies');
+  },
+
+  async 'connections break after appends'(scene) {
+    await untilUsedUp(scene, 'brokenReplies');
+  },
+
+  async 'EventStoreDB is slow'({ load, server }) {
+    const faults = server.double?.faults;
+    if (!faults) return;
+    faults.appendTime = 200;
+    await load.answers(MEANWHILE).finally(() => {
+      faults.appendTime = 0;
+    });
+  },
+};
+
+/** Those of nodes that are several processes. */
+export const WORKER_FAULTS: Readonly<Record<string, Fault>> = {
+  async 'a worker is killed'({ server, random }) {
+    process.kill(random.pick(livingWorkers(server)), 'SIGKILL');
+  },
+
+  async 'a worker is held'({ server, random, load }) {
+    const worker = random.pick(livingWorkers(server));
+    process.kill(worker, 'SIGSTOP');
+    await load.answers(MEANWHILE).finally(() => process.kill(worker, 'SIGCONT'));
+  },
+};
+
+const others = ({ server }: Scene, node: TestNode) => server.nodes.filter((each) => each !== node);
+
+const nodeOf = ({ server }: Scene, { node }: Leader) => server.nodes[node] as TestNode;
+
+async function measureTakeOver(scene: Scene, fault: string, from: Leader): Promise<void> {
+  const start = performance.now();
+  await findLeader(scene.server.admin.pool, scene.engine, from);
+  scene.takeOvers.push({ fault, ms: Math.round(performance.now() - start) });
+}
+
+async function untilUsedUp(
+  { server, load }: Scene,
+  which: 'lostRequests' | 'lostReplies' | 'brokenReplies',
+): Promise<void> {
+  const faults = server.double?.faults;
+  if (!faults) return;
+  faults[which] = 3;
+  while (faults[which] > 0) await load.answers(1);
+}

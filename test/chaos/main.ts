@@ -1,0 +1,61 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import setUp from '../support/global-setup.ts';
+import { ENGINES } from '../support/server.ts';
+import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
+
+const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eventstoredb] [--nodes 3]
+
+Lets several nodes serve while faults befall them, on each engine, and once more with two workers
+per node. The seed chooses the faults and their order; it is printed, and can be given again.`;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    engine: { type: 'string' },
+    nodes: { type: 'string', default: '3' },
+    help: { type: 'boolean' },
+  },
+});
+
+if (values.help) console.log(USAGE);
+else await main();
+
+async function main(): Promise<void> {
+  const conditions = { seed: Number(values.seed), seconds: Number(values.seconds) };
+  const runs: ChaosOptions[] = [
+    ...ENGINES.map((engine) => ({ ...conditions, engine, nodes: Number(values.nodes) })),
+    { ...conditions, engine: 'postgres' as const, nodes: 2, workers: 2 },
+  ].filter(({ engine }) => engine === (values.engine ?? engine));
+  await setUp();
+  try {
+    for (const run of runs) {
+      const { engine, nodes, workers = 1, seed } = run;
+      console.log(`\n${engine}, ${nodes} nodes of ${workers} process(es), seed ${seed}`);
+      const output = join(tmpdir(), `muniment-chaos-${engine}-${seed}.log`);
+      const report = await runChaos({ ...run, tell, output });
+      print(report);
+      if (report.violations.length > 0) process.exitCode = 1;
+    }
+  } finally {
+    await globalThis.stopTestServer?.();
+  }
+}
+
+/** With the time, by which it can be found in the servers' log. */
+function tell(fault: string): void {
+  console.log(`  ${new Date().toISOString()} ${fault}`);
+}
+
+function print(report: ChaosReport): void {
+  const { takeOvers, violations, operations, faults, failures, seconds, events } = report;
+  console.log({ seconds, events, operations, failures, faults });
+  for (const fault of new Set(takeOvers.map((each) => each.fault))) {
+    const times = takeOvers.filter((each) => each.fault === fault).map(({ ms }) => ms);
+    console.log(`  the next leader after one was ${fault}, ms: ${times.join(', ')}`);
+  }
+  console.log(`${violations.length} violations`);
+  for (const violation of violations) console.log(`  ${violation}`);
+}
