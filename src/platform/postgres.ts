@@ -57,6 +57,8 @@ export function connectPostgres(
     ...config,
   });
   pool.on('error', (error) => options.log?.(error));
+  // One that is in use and waits for its next statement: that fails, and is told of it.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 

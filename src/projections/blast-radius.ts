@@ -58,11 +58,11 @@ const TOKENS = `select t.digest as key, upper(t.kind) as kind, coalesce(t.client
 
 /** Every grant, session and token that somebody could have had a hand in, as they are now. */
 export async function readRadius(pool: pg.Pool, leak: Leak, limit: number): Promise<Radius> {
-  const { values, grants, sessions, tokens } = reachOf(leak, limit);
+  const { values, grants, sessions, tokens } = reachOf(leak);
   const [ofGrants, ofSessions, ofTokens] = await Promise.all([
-    group(pool, `${GRANTS} where ${grants}`, values),
-    group(pool, `${SESSIONS} where ${sessions}`, values),
-    group(pool, `${TOKENS} where ${tokens}`, values),
+    group(pool, `${GRANTS} where ${grants}`, values, limit),
+    group(pool, `${SESSIONS} where ${sessions}`, values, limit),
+    group(pool, `${TOKENS} where ${tokens}`, values, limit),
   ]);
   return { grants: ofGrants, sessions: ofSessions, tokens: ofTokens };
 }
@@ -73,53 +73,76 @@ export async function readContainable(
   leak: Leak,
   limit: number,
 ): Promise<Containable> {
-  const { values, grants, sessions, clientTokens } = containable(leak, limit);
+  const { values, grants, sessions, clientTokens } = containable(leak);
   const [ofGrants, ofSessions, ofClientTokens] = await Promise.all([
-    group(pool, grants, values),
-    group(pool, sessions, values),
-    group(pool, clientTokens, values),
+    group(pool, grants, values, limit),
+    group(pool, sessions, values, limit),
+    group(pool, clientTokens, values, limit),
   ]);
   return { grants: ofGrants, sessions: ofSessions, clientTokens: ofClientTokens };
 }
 
-/** Ids of some of it. */
-export async function touchedBy(
+/**
+ * Ids of it in batches. They are looked for once, and the server keeps what it found: to ask for the
+ * rest of very many after each batch would be to look for all of them again.
+ */
+export async function* touchedBy(
   pool: pg.Pool,
   leak: Leak,
   kind: keyof Containable,
-  limit: number,
-): Promise<string[]> {
-  const { values, [kind]: rows } = containable(leak, limit);
-  const found = await pool.query<{ key: string }>(
-    `select key from (${rows}) r where $2::timestamptz <= $3::timestamptz order by key limit $1`,
-    values,
-  );
-  return found.rows.map(({ key }) => key);
+  size: number,
+): AsyncGenerator<string[]> {
+  const { values, [kind]: rows } = containable(leak);
+  const client = await pool.connect();
+  let done = false;
+  try {
+    await client.query(
+      `declare touched no scroll cursor with hold for
+       select key from (${rows}) r where ${IN_TIME} order by key`,
+      values,
+    );
+    while (!done) {
+      const found = await client.query<{ key: string }>(`fetch ${size} from touched`);
+      if (found.rows.length > 0) yield found.rows.map(({ key }) => key);
+      done = found.rows.length < size;
+    }
+    await client.query('close touched');
+  } finally {
+    // A connection that went away, or has the rest of it, is of no use to others.
+    client.release(!done);
+  }
 }
 
 /**
  * A secret or a key gives nobody a hold on a session. Who signed in from an address does have one, and
  * on all that was opened in it.
  */
-function containable(leak: Leak, limit: number) {
-  const { values, grants, sessions, tokens } = reachOf(leak, limit);
-  const inSessions = `g.session_uid in (select v.uid from ${s}.sessions v where ${sessions})`;
+function containable(leak: Leak) {
+  const { values, grants, sessions, tokens } = reachOf(leak);
+  const inSessions = `select g.grant_id from ${s}.grants g join ${s}.sessions v on v.uid = g.session_uid
+    where ${sessions}`;
   const persons = leak.of === 'address';
+  const touched = persons
+    ? `select g.grant_id from ${s}.grants g where ${grants} union ${inSessions}`
+    : '';
   return {
     values,
-    grants: `${GRANTS} where g.revoked_at is null and (${grants}${persons ? ` or ${inSessions}` : ''})`,
+    grants: `${GRANTS} where g.revoked_at is null and ${persons ? `g.grant_id in (${touched})` : grants}`,
     sessions: `${SESSIONS} where v.ended_at is null and ${persons} and ${sessions}`,
     clientTokens: `${TOKENS} where t.kind = 'client_token' and t.revoked_at is null
       and t.expires_at > now() and ${tokens}`,
   };
 }
 
+/** Nothing is touched in a time that ends before it begins. */
+const IN_TIME = '$1::timestamptz <= $2::timestamptz';
+
 /** What a leak touched, as conditions on the rows; of keys, the JWTs issued while they signed. */
-function reachOf(leak: Leak, limit: number) {
-  const values: unknown[] = [limit, leak.since, leak.until];
+function reachOf(leak: Leak) {
+  const values: unknown[] = [leak.since, leak.until];
   const param = (value: unknown) => `$${values.push(value)}`;
   // Times of issue are told in whole seconds.
-  const issued = `t.issued_at >= date_trunc('second', $2::timestamptz) and t.issued_at <= $3`;
+  const issued = `t.issued_at >= date_trunc('second', $1::timestamptz) and t.issued_at <= $2`;
   if (leak.of === 'signing_key') {
     const jwts = `t.format = 'jwt' and ${issued}`;
     const of = (column: string) => `select g.${column} from ${s}.tokens t
@@ -137,13 +160,13 @@ function reachOf(leak: Leak, limit: number) {
     .map((condition) => condition(param))
     .join(' and ');
   const touched = (category: string) => `select t.entity_id from ${AUDIT_SCHEMA}.events t
-    where t.category = '${category}' and t.at >= $2 and t.at <= $3 and ${where}`;
+    where t.category = '${category}' and t.at >= $1 and t.at <= $2 and ${where}`;
   return {
     values,
     grants: `g.grant_id in (${touched('grant')})`,
     sessions: `v.uid in (${touched('session')})`,
-    tokens: `${issued}
-      and (t.grant_id in (${touched('grant')}) or t.digest in (${touched('token')}))`,
+    tokens: `${issued} and t.digest in (${touched('token')} union select o.digest from ${s}.tokens o
+      where o.grant_id in (${touched('grant')}))`,
   };
 }
 
@@ -151,13 +174,14 @@ async function group(
   pool: pg.Pool,
   rows: string,
   values: readonly unknown[],
+  limit: number,
 ): Promise<TouchedGroup> {
   const found = await pool.query<Touched & { total: number; usable: number }>(
     `with all_of_them as (${rows})
      select key, kind, client_id, sub, since, active,
        count(*) over ()::int as total, count(*) filter (where active) over ()::int as usable
      from all_of_them
-     where $2::timestamptz <= $3::timestamptz order by active desc, since desc, key limit $1`,
+     where ${IN_TIME} order by active desc, since desc, key limit ${limit}`,
     [...values],
   );
   const [first] = found.rows;

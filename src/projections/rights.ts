@@ -18,6 +18,13 @@ export interface RightsFilter extends Holder {
   readonly until?: Instant | null;
 }
 
+/** A part of many, in the order of their ids. */
+export interface Part {
+  /** Only those that come behind this one. */
+  readonly after: string;
+  readonly limit: number;
+}
+
 /**
  * Grants that end together: all, those that rest on a consent, those bound to a session, or those that
  * signing out ends, which is as each client says.
@@ -28,28 +35,28 @@ export type GrantSelection = 'all' | 'consented' | 'session_bound' | 'signed_out
 export async function openSessions(
   pool: pg.Pool,
   { sub, keep, since, until }: RightsFilter,
-  limit: number,
+  { after, limit }: Part,
 ): Promise<string[]> {
   const { rows } = await pool.query<{ uid: string }>(
     `select uid from ${READ_SCHEMA}.sessions
-     where ended_at is null and sub = $1 and ($2::text is null or uid <> $2)
+     where ended_at is null and sub = $1 and uid > $6 and ($2::text is null or uid <> $2)
        and ($3::timestamptz is null or started_at <= $3)
        and ($4::timestamptz is null or started_at >= $4)
      order by uid limit $5`,
-    [sub, keep ?? null, until ?? null, since ?? null, limit],
+    [sub, keep ?? null, until ?? null, since ?? null, limit, after],
   );
   return rows.map(({ uid }) => uid);
 }
 
 /** Ids of some sessions of which no browser has a cookie any more. */
-export async function abandonedSessions(pool: pg.Pool, limit: number): Promise<string[]> {
+export async function abandonedSessions(pool: pg.Pool, { after, limit }: Part): Promise<string[]> {
   const { rows } = await pool.query<{ uid: string }>(
     `select s.uid from ${READ_SCHEMA}.sessions s
-     where s.ended_at is null and s.started_at < now() - interval '1 minute'
+     where s.ended_at is null and s.uid > $2 and s.started_at < now() - interval '1 minute'
        and not exists (select from state.entries e where e.model = 'Session' and e.lookup = s.uid
          and (e.expires_at is null or e.expires_at > now()))
      order by s.uid limit $1`,
-    [limit],
+    [limit, after],
   );
   return rows.map(({ uid }) => uid);
 }
@@ -71,11 +78,11 @@ export async function openGrants(
   pool: pg.Pool,
   selection: GrantSelection,
   { sub, clientId, sessionUids, keep, since, until }: RightsFilter,
-  options: { limit: number; offlineToo: boolean },
+  options: Part & { offlineToo: boolean },
 ): Promise<string[]> {
   const { rows } = await pool.query<{ grant_id: string }>(
     `select g.grant_id from ${READ_SCHEMA}.grants g
-     where g.revoked_at is null and ($1::text is null or g.sub = $1)
+     where g.revoked_at is null and g.grant_id > $9 and ($1::text is null or g.sub = $1)
        and ($2::text is null or g.client_id = $2)
        and ($3::text[] is null or g.session_uid = any($3))
        and ($4::text is null or g.session_uid is distinct from $4)
@@ -92,6 +99,7 @@ export async function openGrants(
       options.limit,
       options.offlineToo,
       since ?? null,
+      options.after,
     ],
   );
   return rows.map(({ grant_id }) => grant_id);

@@ -12,6 +12,7 @@ import { ClientApp, newBrowser, type SignedIn } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 const SESSION_BOUND = { scope: 'openid profile' };
 
@@ -153,6 +154,101 @@ describe.each(ENGINES)('what ends, on %s,', (engine) => {
       [clientId],
     );
     expect(rows).toEqual([{ revocation_reason: 'administrator', count: 131 }]);
+  });
+
+  test.each([
+    ['userSessionsEnd', () => ({ sub: person.sub }), { introspection: false, userinfo: false }],
+    ['userGrantsRevoke', () => ({ sub: person.sub }), DEAD],
+    ['clientGrantsRevoke', () => ({ clientId: clientId() }), DEAD],
+  ])('by %s, only what began since the time that it names', async (mutation, whose, ended) => {
+    const before = await app.signIn(newBrowser(server), person, SESSION_BOUND);
+    const since = new Date().toISOString();
+    const after = await app.signIn(newBrowser(server), person, SESSION_BOUND);
+    await mutate(mutation, { ...whose(), since });
+    expect(await good(after)).toEqual({
+      ...ended,
+      refreshed: after.tokens.refresh_token ? false : null,
+    });
+    expect(await good(before)).toMatchObject({ introspection: true, userinfo: true });
+  });
+
+  describe('when a leak is contained,', () => {
+    const contain = async (of: object, since: string) => {
+      const input = { of, since, reason: 'leaked' };
+      const { touched } = await api.call(
+        `mutation ($input: LeakContainInput!) { leakContain(input: $input) {
+           userErrors { message } touched { grants sessions clientTokens } } }`,
+        { input },
+      );
+      return touched;
+    };
+    /** From now on; times of issue are told in whole seconds. */
+    const nextSecond = async () => {
+      const since = new Date(Math.ceil(Date.now() / 1_000) * 1_000).toISOString();
+      await until(() => new Date().toISOString() >= since);
+      return since;
+    };
+
+    test('what came of an address since then, with the sessions', async () => {
+      const before = await app.signIn(newBrowser(server), person);
+      const since = await nextSecond();
+      const browser = newBrowser(server);
+      const after = await app.signIn(browser, person);
+      const own = await oidc.clientCredentialsGrant(app.config);
+      const touched = await contain({ address: '127.0.0.1' }, since);
+      expect(touched).toEqual({ grants: 1, sessions: 1, clientTokens: 1 });
+      expect(await good(after)).toEqual(DEAD);
+      expect(await app.isActive(own.access_token)).toBe(false);
+      await expect(app.signIn(browser, person, { prompt: 'none' })).rejects.toMatchObject({
+        error: 'login_required',
+      });
+      expect(await good(before)).toEqual(ALIVE);
+    });
+
+    test('what a client got with its secret since then, and no session', async () => {
+      const { app: shop } = await application();
+      const { clientId } = shop.registered;
+      const { secrets } = await api.call(
+        `query ($clientId: String!) { client(clientId: $clientId) { secrets { secretId } } }`,
+        { clientId },
+      );
+      const before = await shop.signIn(newBrowser(server), person);
+      const early = await oidc.clientCredentialsGrant(shop.config);
+      const since = await nextSecond();
+      const browser = newBrowser(server);
+      const after = await shop.signIn(browser, person);
+      const own = await oidc.clientCredentialsGrant(shop.config);
+      const other = await app.signIn(newBrowser(server), person);
+      const touched = await contain({ secret: { clientId, secretId: secrets[0].secretId } }, since);
+      expect(touched).toEqual({ grants: 1, sessions: 0, clientTokens: 1 });
+      expect(await good(after, shop)).toEqual(DEAD);
+      expect(await shop.isActive(own.access_token)).toBe(false);
+      expect(await shop.isActive(early.access_token)).toBe(true);
+      expect(await good(before, shop)).toEqual(ALIVE);
+      expect(await good(other)).toEqual(ALIVE);
+      const again = await shop.signIn(browser, person, { prompt: 'none' });
+      expect(await good(again, shop)).toEqual(ALIVE);
+    });
+
+    test('what a key has signed since then, and nothing that bears no signature', async () => {
+      const { app: shop } = await application({ tokenPolicy: { accessTokenFormat: 'jwt' } });
+      const { nodes } = await api.call(
+        '{ signingKeys(filter: { status: ACTIVE }) { nodes { kid } } }',
+      );
+      const before = await shop.signIn(newBrowser(server), person);
+      const since = await nextSecond();
+      const after = await shop.signIn(newBrowser(server), person);
+      const own = await oidc.clientCredentialsGrant(shop.config);
+      const other = await app.signIn(newBrowser(server), person);
+      const touched = await contain({ key: nodes[0].kid }, since);
+      expect(touched).toEqual({ grants: 1, sessions: 0, clientTokens: 1 });
+      expect(await good(after, shop)).toEqual(DEAD);
+      expect(await shop.isActive(own.access_token)).toBe(false);
+      expect(await good(before, shop)).toEqual(ALIVE);
+      expect(await good(other)).toEqual(ALIVE);
+      const acts = (await server.admin.events()).filter(({ type }) => type === 'LeakContained');
+      expect(acts).toHaveLength(3);
+    });
   });
 
   test('with the right of a person to sign in, for good', async () => {

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemEnvelope } from '../../src/commands/command.ts';
 import { grant } from '../../src/domain/grant.ts';
+import { leak } from '../../src/domain/leak.ts';
 import { session } from '../../src/domain/session.ts';
+import { clientToken } from '../../src/domain/token.ts';
 import { user } from '../../src/domain/user.ts';
 import { act, type Execute, executor } from '../../src/eventstore/execute.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
@@ -11,6 +14,7 @@ import {
   type EndingsContext,
   endingConsequences,
   finishEndings,
+  followEndings,
 } from '../../src/oidc/endings/endings.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
 import { Secrets } from '../../src/platform/secrets.ts';
@@ -105,10 +109,20 @@ describe('the job that finishes', () => {
   let context: EndingsContext;
   let close: () => Promise<void>;
   let execute: Execute;
+  /** Every statement there was. */
+  const statements: string[] = [];
 
   beforeAll(async () => {
     database = await createDatabase();
     const pool = connectPostgres(database.connection, { max: 4 });
+    pool.on('connect', (client) => {
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+      const counted = (text: unknown, ...more: unknown[]) => {
+        statements.push(String(text));
+        return query(text, ...more);
+      };
+      Object.assign(client, { query: counted });
+    });
     const store = postgresEventStore({ pool, inline: inlineProjection(protocolReadModels) });
     await migrateLog(pool);
     const migrating = await pool.connect();
@@ -202,6 +216,96 @@ describe('the job that finishes', () => {
     if (row?.op !== 'put') throw new Error('there is no row');
     return row;
   }
+
+  describe('when a leak is contained', () => {
+    const LIVE = `select from ${READ_SCHEMA}.grants where client_id = 'leaky' and revoked_at is null`;
+    const LIVE_TOKENS = `select from ${READ_SCHEMA}.tokens where kind = 'client_token' and revoked_at is null`;
+
+    /** So many grants and tokens of a client for itself, all with JWTs that one key has signed. */
+    async function leaked(count: number): Promise<void> {
+      const now = new Date();
+      const nothing = { scopes: [], claims: [], resources: {} };
+      const times = {
+        issuedAt: now.toISOString(),
+        expiresAt: new Date(now.getTime() + 600_000).toISOString(),
+      };
+      const jwt = { format: 'jwt', scopes: [], audience: null, parameters: {}, ...times } as const;
+      const acts = Array.from({ length: count }, (_, nth) => {
+        const id = `${randomUUID()}-${nth}`;
+        const terms = { grantId: id, sub: 'ada', clientId: 'leaky', sessionUid: null, ...nothing };
+        const open = { ...terms, declined: nothing, basis: 'consent', assertedBy: null } as const;
+        const token = { digest: `t-${id}`, exchangedFrom: null, clientId: null, ...jwt };
+        const own = { digest: `c-${id}`, clientId: 'leaky', ...jwt };
+        return [
+          act(grant, id, [
+            { type: 'OpenGrant', data: open },
+            { type: 'IssueAccessToken', data: token },
+          ]),
+          act(clientToken, own.digest, [{ type: 'IssueClientToken', data: own }]),
+        ];
+      });
+      await execute(acts.flat(), systemEnvelope());
+    }
+
+    /** Follows with what is given in place of `execute`. */
+    async function contain(instead: Execute): Promise<string> {
+      const now = Date.now();
+      const of = { of: 'signing_key', kid: 'k', clientId: null, secretId: null } as const;
+      const since = new Date(now - 60_000).toISOString();
+      const until = new Date(now + 1_000).toISOString();
+      const counts = { grants: 1, sessions: 0, clientTokens: 1 };
+      const data = { ...of, addressDigest: null, since, until, reason: '', ...counts };
+      const envelope = systemEnvelope();
+      const id = randomUUID();
+      const wish = { type: 'ContainLeak', data } as const;
+      const executed = await execute([act(leak, id, [wish], { fresh: true })], envelope);
+      const following = followEndings({ ...context, execute: instead }, executed, envelope);
+      await expect(following).rejects.toThrow(/went away|terminat|EPIPE|connection error/);
+      return id;
+    }
+
+    async function assertContained(id: string): Promise<void> {
+      expect(await rows(LIVE)).toEqual([]);
+      expect(await rows(LIVE_TOKENS)).toEqual([]);
+      const acts = await context.store.read(`leak-${id}`);
+      expect(acts.map(({ type }) => type)).toEqual(['LeakContained']);
+      const { rows: ended } = await context.pool.query(
+        `select count(*)::int as n from log.events where metadata->>'$causationId' = $1`,
+        [acts[0]?.id],
+      );
+      expect(ended).toEqual([{ n: 2 * 250 }]);
+      expect(await rows(`select from state.entries where model = 'Ending'`)).toEqual([]);
+    }
+
+    test('it is finished by one act, however many batches it takes, when its process went away', async () => {
+      await leaked(250);
+      let batches = 0;
+      const id = await contain(async (...wanted) => {
+        if (batches++ === 1) throw new Error('the process went away');
+        return execute(...wanted);
+      });
+      expect(await rows(LIVE)).toHaveLength(150);
+      statements.length = 0;
+      await finishEndings(context, 0);
+      await assertContained(id);
+      // Grants, sessions and tokens are looked for once each.
+      expect(statements.filter((text) => text.startsWith('declare'))).toHaveLength(3);
+    });
+
+    test('and when the connection with the rest of them went away', async () => {
+      await leaked(250);
+      const id = await contain(async (...wanted) => {
+        await context.pool.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where datname = current_database() and query like 'fetch%'`,
+        );
+        return execute(...wanted);
+      });
+      expect(await rows(LIVE)).toHaveLength(150);
+      await finishEndings(context, 0);
+      await assertContained(id);
+    });
+  });
 
   test('ends sessions that no browser has a cookie of', async () => {
     await signedIn('cy', 'with', true);

@@ -8,11 +8,17 @@ import { clientToken } from '../../domain/token.ts';
 import type { Envelope, EventStore, StateChange } from '../../eventstore/event-store.ts';
 import { act, type Consequences, type Execute, type Executed } from '../../eventstore/execute.ts';
 import { exclusively } from '../../eventstore/postgres-schema.ts';
+import { lease } from '../../platform/lease.ts';
 import { LOCKS } from '../../platform/locks.ts';
 import { periodically } from '../../platform/periodically.ts';
 import type { Secrets } from '../../platform/secrets.ts';
 import { touchedBy } from '../../projections/blast-radius.ts';
-import { abandonedSessions, openGrants, openSessions } from '../../projections/rights.ts';
+import {
+  abandonedSessions,
+  openGrants,
+  openSessions,
+  type Part,
+} from '../../projections/rights.ts';
 import { readTechnicalRows } from '../../projections/technical-row.ts';
 import { sessionOfRequest } from '../unit-of-work.ts';
 import { type Ending, type EndingPolicy, endingsOf } from './ending.ts';
@@ -91,32 +97,29 @@ async function carryOut(
   const filter = { ...of, keep: stays, until };
   if (sessions) {
     await inBatches(
-      () => openSessions(pool, filter, BATCH),
+      (part) => openSessions(pool, filter, part),
       (uids) => endSessions(execute, uids, sessions, envelope),
     );
   }
   if (!grants) return;
-  const options = { limit: BATCH, offlineToo: policy.logoutEndsOfflineAccess };
+  const offlineToo = policy.logoutEndsOfflineAccess;
   await inBatches(
-    () => openGrants(pool, grants.select, filter, options),
+    (part) => openGrants(pool, grants.select, filter, { ...part, offlineToo }),
     (ids) => revokeGrants(execute, ids, grants.reason, envelope),
   );
 }
 
 /** Ends what a leak touched: of a grant, the grant, however many tokens it has. */
 async function contain({ pool, execute }: EndingsContext, leak: Leak, envelope: Envelope) {
-  await inBatches(
-    () => touchedBy(pool, leak, 'grants', BATCH),
-    (ids) => revokeGrants(execute, ids, 'administrator', envelope),
-  );
-  await inBatches(
-    () => touchedBy(pool, leak, 'sessions', BATCH),
-    (uids) => endSessions(execute, uids, 'administrator', envelope),
-  );
-  await inBatches(
-    () => touchedBy(pool, leak, 'clientTokens', BATCH),
-    (digests) => revokeClientTokens(execute, digests, envelope),
-  );
+  for await (const ids of touchedBy(pool, leak, 'grants', BATCH)) {
+    await revokeGrants(execute, ids, 'administrator', envelope);
+  }
+  for await (const uids of touchedBy(pool, leak, 'sessions', BATCH)) {
+    await endSessions(execute, uids, 'administrator', envelope);
+  }
+  for await (const digests of touchedBy(pool, leak, 'clientTokens', BATCH)) {
+    await revokeClientTokens(execute, digests, envelope);
+  }
 }
 
 function revokeGrants(
@@ -154,19 +157,18 @@ function endSessions(
   );
 }
 
-/** Until there are no more, or the read models show those again that have just been ended. */
+/** Until there are no more, each time behind the last of those that have just been ended. */
 async function inBatches(
-  find: () => Promise<string[]>,
+  find: (part: Part) => Promise<string[]>,
   end: (ids: string[]) => Promise<unknown>,
 ): Promise<void> {
-  let before = '';
+  let after = '';
   for (;;) {
-    const ids = await find();
-    const last = ids.at(-1) ?? '';
-    if (ids.length === 0 || last === before) return;
-    await end(ids);
-    if (ids.length < BATCH) return;
-    before = last;
+    const ids = await find({ after, limit: BATCH });
+    if (ids.length > 0) await end(ids);
+    const last = ids.at(-1);
+    if (last === undefined || ids.length < BATCH) return;
+    after = last;
   }
 }
 
@@ -179,12 +181,17 @@ export async function finishEndings(
   settledMs = SETTLED_MS,
 ): Promise<void> {
   const { pool, execute } = context;
-  await exclusively(pool, LOCKS.finishEndings, async () => {
-    await inBatches(
-      () => abandonedSessions(pool, BATCH),
-      (uids) => endSessions(execute, uids, 'expired', systemEnvelope()),
-    );
-    for (let n = BATCH; n === BATCH; ) n = await finishSettled(context, settledMs);
+  await exclusively(pool, LOCKS.finishEndings, async (client) => {
+    const end = await lease(client, 'local');
+    try {
+      await inBatches(
+        (part) => abandonedSessions(pool, part),
+        (uids) => endSessions(execute, uids, 'expired', systemEnvelope()),
+      );
+      for (let n = BATCH; n === BATCH; ) n = await finishSettled(context, settledMs);
+    } finally {
+      end();
+    }
   });
 }
 
