@@ -3,6 +3,7 @@ import Koa from 'koa';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { Observability } from './app/observability.ts';
+import { runOperations } from './app/operations.ts';
 import { type FirstRun, seed } from './commands/seed/seed.ts';
 import { openPolicy } from './domain/registration-policy.ts';
 import { type Execute, executor } from './eventstore/execute.ts';
@@ -52,8 +53,10 @@ import { AUDIT_GROUP, AUDIT_SCHEMA, runAuditProjector } from './projections/audi
 import { changesCatalogue } from './projections/catalogue.ts';
 import { openEngine, PROJECTION_WAIT_MS } from './projections/engine.ts';
 import { housekeepingPolicy, keepHousekeeping } from './projections/housekeeping.ts';
+import { protocolReadModels } from './projections/index.ts';
 import { projectionProgress } from './projections/projector.ts';
 import { ProtocolReads } from './projections/protocol-reads.ts';
+import { keepLooking } from './projections/spot-check.ts';
 import { noteFailure, noteVersion, versionOf } from './projections/versions.ts';
 
 export interface RunningServer {
@@ -202,6 +205,23 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       },
     );
 
+    const projecting = runOperations({
+      pool,
+      store,
+      execute,
+      keys: { secrets, subjectKeys },
+      signal: closing.signal,
+      failed: (err) => log.warn({ err }, 'an operation on a projection is tried again later'),
+    });
+    keepLooking(
+      { pool, store, projections: protocolReadModels, period: config.verifyPeriod },
+      {
+        signal: closing.signal,
+        found: (finding) => log.error(finding, 'a row is not what the log tells'),
+        failed: (err) => log.warn({ err }, 'rows could not be compared with the log'),
+      },
+    );
+
     const courier = runCourier({
       pool,
       execute,
@@ -245,6 +265,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       },
       auditReadings: readings,
       housekeeping,
+      operations: projecting,
       observe: (operation) => observability.metrics.operation(operation),
       log,
       development: process.env.NODE_ENV !== 'production',
@@ -266,8 +287,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         await Promise.all(servers.map((server) => server.close()));
         await readings.flush();
         closing.abort();
-        await courier;
-        await auditing;
+        await Promise.all([courier, auditing, projecting.ended]);
         await engine.close();
       },
     };

@@ -24,6 +24,7 @@ const TYPES_FOR_ALL = 'src/domain/ids.ts';
 const WRITERS: Readonly<Record<string, string>> = {
   'src/projections/apply.ts': 'read models',
   'src/projections/prune.ts': 'the end of rows in read models, and the cut-offs',
+  'src/projections/operations.ts': 'what operators see of projections',
   'src/projections/projector.ts': 'the checkpoint of the read models',
   'src/projections/versions.ts': 'the registry of read models',
   'src/projections/audit-log.ts': 'the audit index',

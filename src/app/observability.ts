@@ -14,7 +14,7 @@ import { observeRequests } from '../platform/observe-requests.ts';
 import type { Outbound } from '../platform/outbound.ts';
 import { describeSpan, recordSpan, traced } from '../platform/tracing.ts';
 import { entityOf } from '../projections/audit-log.ts';
-import { Lag, readStatus } from '../projections/status.ts';
+import { Lag, readStatus, type Status } from '../projections/status.ts';
 
 /** By name, for metrics and traces: what is below a path belongs to it. */
 const ENDPOINTS = {
@@ -131,6 +131,9 @@ export class Observability {
     if (readings && Object.keys(readings.signingKeyAges).length === 0) {
       reasons.push('there is no active signing key');
     }
+    const { protocol, audit } = readings?.failures ?? {};
+    if (protocol) reasons.push(`the read models stand still: ${protocol}`);
+    if (audit) notes.push(`the audit index stands still: ${audit}`);
     for (const [group, { seconds }] of Object.entries(readings?.lag ?? {})) {
       if (seconds <= MAX_LAG) continue;
       const behind = `${Math.round(seconds)} s behind the log`;
@@ -140,7 +143,7 @@ export class Observability {
     return { reasons, notes };
   }
 
-  async #readings({ pool, head }: Observable): Promise<Readings> {
+  async #readings({ pool, head }: Observable): Promise<Readings & Pick<Status, 'failures'>> {
     const [status, known] = await Promise.all([readStatus(pool, NOTICE), head()]);
     const end = known > this.#appended ? known : this.#appended;
     const lagOf = (group: 'protocol' | 'audit') =>
@@ -149,6 +152,8 @@ export class Observability {
     return {
       // On Postgres the protocol's read models are written with the log.
       lag: { audit: lagOf('audit'), ...(this.#projected ? { protocol: lagOf('protocol') } : {}) },
+      failures: status.failures,
+      divergences: status.divergences,
       noticesWaiting: status.notices,
       housekeepingRanAt: ranAt ? Date.parse(ranAt) / 1_000 : null,
       housekeepingRows: status.pruning?.pruned ?? {},

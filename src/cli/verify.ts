@@ -1,5 +1,6 @@
 import { loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
+import { differenceOf } from '../projections/compare.ts';
 import { openEngine } from '../projections/engine.ts';
 import { protocolReadModels } from '../projections/index.ts';
 import { type Finding, verify } from '../projections/verify.ts';
@@ -29,14 +30,16 @@ export async function verifyCommand(): Promise<void> {
   }
 }
 
-/** Names of columns only: what is in them may be nobody's business. */
-function describe({ table, key, found, expected, told }: Finding): string {
+function describe(finding: Finding): string {
+  const { table, key, told } = finding;
   const row = `  ${table} ${JSON.stringify(key)}`;
-  const columns = Object.keys(found ?? {}).filter(
-    (column) => JSON.stringify(found?.[column]) !== JSON.stringify(expected?.[column]),
-  );
-  const what = !found ? 'is missing' : !expected ? 'should not be' : `differs in ${columns}`;
-  if (!told) return `${row} ${what}; no event tells of it`;
+  const { what, columns } = differenceOf(finding);
+  const wrong = {
+    missing: 'is missing',
+    unexpected: 'should not be',
+    different: `differs in ${columns}`,
+  }[what];
+  if (!told) return `${row} ${wrong}; no event tells of it`;
   const { type, revision, stream, id } = told;
-  return `${row} ${what}; last told of by ${type}, revision ${revision} of ${stream} (${id})`;
+  return `${row} ${wrong}; last told of by ${type}, revision ${revision} of ${stream} (${id})`;
 }

@@ -14,6 +14,8 @@ export const ADMIN_ENTITIES = [
   'requests',
   'configuration',
   'housekeeping',
+  /** How the read models and the audit index keep up with the log, and are built anew. */
+  'projections',
 ] as const;
 
 /** What can be read and not written. */

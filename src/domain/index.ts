@@ -11,6 +11,7 @@ import { grant } from './grant.ts';
 import { initialAccessToken } from './initial-access-token.ts';
 import { leak } from './leak.ts';
 import { notice } from './notice.ts';
+import { projection } from './projection.ts';
 import { scope } from './scope.ts';
 import { session } from './session.ts';
 import { signIns } from './sign-ins.ts';
@@ -37,6 +38,7 @@ export const deciders = {
   signIns,
   auditReadings,
   leak,
+  projection,
   trustedIssuer,
   notice,
   initialAccessToken,

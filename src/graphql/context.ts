@@ -34,6 +34,8 @@ export interface Dependencies {
   };
   readonly auditReadings: Pick<AuditReadings, 'record'>;
   readonly housekeeping: HousekeepingPolicy;
+  /** Carries out what is wished of projections, once told that something is. */
+  readonly operations: { wake(): void };
   /** Told of each operation: what kind it was, and what became of it. */
   readonly observe?: (operation: ObservedOperation) => void;
   readonly log: Logger;

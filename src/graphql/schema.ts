@@ -37,6 +37,8 @@ import { ContainmentResolver } from './lineage/containment.ts';
 import { LineageResolver } from './lineage/lineage.ts';
 import { NodeResolver } from './node.ts';
 import { NoticeResolver } from './notice.ts';
+import { ProjectionResolver } from './projection.ts';
+import { ProjectionMutations, ProjectionPayloadResolver } from './projection-mutations.ts';
 import { RestoreMutations } from './restore.ts';
 import { ClientRights, ConsentRights, GrantRights, SessionRights, UserRights } from './rights.ts';
 import { ScopeResolver } from './scope.ts';
@@ -113,6 +115,9 @@ const resolvers = [
   ConfigurationResolver,
   RestoreMutations,
   HousekeepingResolver,
+  ProjectionResolver,
+  ProjectionPayloadResolver,
+  ProjectionMutations,
   SettingResolver,
 ] as const;
 

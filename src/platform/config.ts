@@ -10,6 +10,7 @@ import { observabilitySettings } from './observability-settings.ts';
 import { passwordProblem } from './passwords.ts';
 import { pruningSettings } from './pruning-settings.ts';
 import { commaSeparated, flag, type Setting, setting, text, wholeNumber } from './setting.ts';
+import { verifySettings } from './verify-settings.ts';
 
 /** What an operator has to correct, all of it at once. */
 export class ConfigError extends Error {
@@ -249,6 +250,7 @@ const fields = {
   }),
   ...endingSettings,
   ...pruningSettings,
+  ...verifySettings,
   ...observabilitySettings,
   demo: setting({
     variable: 'DEMO',

@@ -24,4 +24,8 @@ export const LOCKS = {
   removeUnusedClients: 746_670,
   /** Held for a moment by whoever prunes, and by a rebuild while it compares. */
   prune: 746_680,
+  /** With the name of a projection: whoever holds it carries out what operators wish of it. */
+  operate: 746_690,
+  /** Whoever holds it compares some rows with the log. */
+  look: 746_691,
 } as const;

@@ -17,6 +17,8 @@ export type AppendOutcome = 'appended' | 'moved' | 'claimed' | 'unavailable' | '
 export interface Readings {
   /** How far the read models of a group are behind the log. */
   readonly lag: Readonly<Record<string, { readonly positions: number; readonly seconds: number }>>;
+  /** Rows of the read models that are known not to be what the log tells. */
+  readonly divergences: number;
   /** Notices that are not delivered yet. */
   readonly noticesWaiting: number;
   /** Unix time in seconds; null for never. */
@@ -101,6 +103,10 @@ export class Metrics {
     'projection_lag_seconds',
     'Seconds that the read models of a group have been behind for.',
     ['group'],
+  );
+  readonly #divergences = this.#reading(
+    'projection_divergences',
+    'Rows of the read models that were found not to be what the log tells, and are not mended.',
   );
   readonly #postgresUp = this.#reading('postgres_up', 'Whether PostgreSQL answers: 1 or 0.');
   readonly #embeddedUp = this.#gauge(
@@ -210,7 +216,8 @@ export class Metrics {
 
   #show(readings: Readings | null): void {
     this.#postgresUp.set(readings ? 1 : 0);
-    for (const gauge of [this.#noticesWaiting, this.#housekeepingRanAt]) gauge.remove();
+    for (const gauge of [this.#divergences, this.#noticesWaiting, this.#housekeepingRanAt])
+      gauge.remove();
     const labelled = [this.#lagPositions, this.#lagSeconds, this.#housekeepingRows, this.#keyAge];
     for (const gauge of labelled) gauge.reset();
     if (!readings) return;
@@ -218,6 +225,7 @@ export class Metrics {
       this.#lagPositions.set({ group }, positions);
       this.#lagSeconds.set({ group }, seconds);
     }
+    this.#divergences.set(readings.divergences);
     this.#noticesWaiting.set(readings.noticesWaiting);
     this.#housekeepingRanAt.set(readings.housekeepingRanAt ?? 0);
     for (const [table, rows] of Object.entries(readings.housekeepingRows)) {

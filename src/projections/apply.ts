@@ -30,14 +30,19 @@ export function readModelSql(schema: string, projections: readonly AnyProjection
     `create or replace function ${schema}.announce() returns trigger
      language plpgsql as $$ begin perform pg_notify('${ANNOUNCEMENTS}', tg_table_name); return null; end $$;`,
     ...projections.map((projection) => tableSql(schema, projection)),
-    `create or replace function ${schema}.apply(_changes jsonb, _refused integer[]) returns void
+    applyFunctionSql(schema, projections),
+  ].join('\n');
+}
+
+/** The SQL that creates `apply`. It locks no table. */
+export function applyFunctionSql(schema: string, projections: readonly AnyProjection[]): string {
+  return `create or replace function ${schema}.apply(_changes jsonb, _refused integer[]) returns void
      language plpgsql
      -- Plans are kept while tables grow: never those that are best for an empty one.
      set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
      as $$ begin
      ${projections.map((projection) => applySql(schema, projection)).join('\n')}
-     end $$;`,
-  ].join('\n');
+     end $$;`;
 }
 
 /** The part of that SQL without which no row can be written. Indexes and announcements are missing. */

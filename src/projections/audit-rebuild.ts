@@ -5,20 +5,25 @@ import { upcast } from '../eventstore/upcast.ts';
 import { lease } from '../platform/lease.ts';
 import { AUDIT_GROUP, AUDIT_SCHEMA, type AuditKeys, auditSql, auditWriter } from './audit-log.ts';
 import { announcePosition, askingToYield, checkpoint, saveCheckpoint } from './projector.ts';
+import { dropSchema } from './rebuild.ts';
 
 const NEXT = 'audit_next';
+const FORMER = 'audit_former';
 
 /**
- * Drops the audit index and builds it anew from the log, beside the one in use. Meanwhile that one is
- * searched and does not grow; nothing else waits.
+ * Builds the audit index anew from the log, beside the one in use, and takes it into use. Meanwhile
+ * that one is searched and does not grow; nothing else waits.
+ * @param options.dryRun builds and compares, and changes nothing
  * @returns how many of its rows were not what the log tells
  */
 export async function rebuildAudit(options: {
   pool: pg.Pool;
   store: EventStore;
   keys: AuditKeys;
+  dryRun?: boolean;
+  signal?: AbortSignal;
 }): Promise<{ events: number; differences: number }> {
-  const { pool, store, keys } = options;
+  const { pool, store, keys, dryRun, signal = new AbortController().signal } = options;
 
   /** Writes into a schema what it does not hold yet, to the end of the log. */
   async function catchUp(client: pg.ClientBase, schema: string): Promise<number> {
@@ -26,7 +31,8 @@ export async function rebuildAudit(options: {
     const stop = new AbortController();
     const after = await checkpoint(client, schema);
     let events = 0;
-    for await (const batch of store.subscribe({ after, signal: stop.signal })) {
+    const ended = AbortSignal.any([signal, stop.signal]);
+    for await (const batch of store.subscribe({ after, signal: ended })) {
       const last = batch.at(-1);
       if (!last) break;
       await write(client, batch.map(upcast));
@@ -34,21 +40,28 @@ export async function rebuildAudit(options: {
       events += batch.length;
     }
     stop.abort();
+    signal.throwIfAborted();
     return events;
   }
 
   async function exchange(client: pg.ClientBase): Promise<{ events: number; differences: number }> {
-    await client.query(`drop schema if exists ${NEXT} cascade`);
+    await dropSchema(client, NEXT);
     await client.query(auditSql(NEXT));
     const events = await catchUp(client, NEXT);
     const differences = await compare(client);
-    await client.query(`drop schema ${AUDIT_SCHEMA} cascade`);
+    if (dryRun) {
+      await dropSchema(client, NEXT);
+      return { events, differences };
+    }
+    // Nobody who searches meanwhile gets in the way, nor is in anybody's.
+    await client.query(`alter schema ${AUDIT_SCHEMA} rename to ${FORMER}`);
     await client.query(`alter schema ${NEXT} rename to ${AUDIT_SCHEMA}`);
     const position = await checkpoint(client, AUDIT_SCHEMA);
     if (position) await announcePosition(client, position, AUDIT_GROUP);
     return { events, differences };
   }
 
+  await dropSchema(pool, FORMER);
   const locked = Promise.withResolvers<void>();
   const change = exclusively(pool, AUDIT_GROUP.lock, async (client) => {
     locked.resolve();
@@ -61,7 +74,9 @@ export async function rebuildAudit(options: {
     }
   });
   await askingToYield(pool, () => Promise.race([change, locked.promise]), AUDIT_GROUP);
-  return change;
+  const rebuilt = await change;
+  await dropSchema(pool, FORMER);
+  return rebuilt;
 }
 
 /** Counts the rows, as far as the old index had got, that are in one of the two and not in the other. */

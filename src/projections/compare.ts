@@ -11,6 +11,18 @@ export interface Divergence {
   readonly expected: Readonly<Record<string, unknown>> | null;
 }
 
+/** In a word what is wrong with a row, and in which columns: what is in them may be nobody's business. */
+export function differenceOf({ found, expected }: Pick<Divergence, 'found' | 'expected'>): {
+  readonly what: 'missing' | 'unexpected' | 'different';
+  readonly columns: readonly string[];
+} {
+  if (!found) return { what: 'missing', columns: [] };
+  if (!expected) return { what: 'unexpected', columns: [] };
+  const differs = (column: string) =>
+    JSON.stringify(found[column]) !== JSON.stringify(expected[column]);
+  return { what: 'different', columns: Object.keys(found).filter(differs) };
+}
+
 /** The schemas of the two copies. */
 export interface Sides {
   readonly found: string;

@@ -1,6 +1,7 @@
 /** THE LIST: every read model there is. */
 import type { Decider } from '../domain/decider.ts';
 import type { deciders } from '../domain/index.ts';
+import type { ProjectionFacts } from '../domain/projection.ts';
 import { apiResources } from './api-resources.ts';
 import { backchannelRequests } from './backchannel-requests.ts';
 import { clientSecrets, clients, clientTexts } from './clients.ts';
@@ -42,14 +43,16 @@ export const protocolReadModels = [
 
 /**
  * Facts that no row of the protocol shows: the claim on a user name is settled in its stream and
- * asked only there; failed sign-ins, looks at the record and contained leaks are for the audit trail.
+ * asked only there; failed sign-ins, looks at the record, contained leaks and what operators do with
+ * projections are for the audit trail.
  */
 type Unshown =
   | 'UsernameClaimed'
   | 'UsernameReleased'
   | 'SignInFailed'
   | 'AuditRead'
-  | 'LeakContained';
+  | 'LeakContained'
+  | keyof ProjectionFacts;
 
 type AllFacts = {
   [D in keyof typeof deciders]: (typeof deciders)[D] extends Decider<infer _S, infer _W, infer F>

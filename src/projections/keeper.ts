@@ -29,6 +29,7 @@ export function versionKeeper(options: {
   const readModels = { store, projections: protocolReadModels };
   return async (client) => {
     const version = await versionOf(client, schema);
+    if (version?.paused) return false;
     if (version?.state === 'building') {
       await buildReadModels({
         ...readModels,

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Instant } from '../domain/ids.ts';
+import type { Changes } from './projection.ts';
 
 /** How far back read models are kept. Rows that were over before an instant are taken away; null: none. */
 export interface Cutoffs {
@@ -80,6 +81,26 @@ const RULES: readonly Rule[] = [
     along: { table: 'session_clients', by: 'uid' },
   },
 ];
+
+/**
+ * Whether a row that its events tell of can be missing because it was over: it is never told for sure,
+ * but a row that should be there is never taken for one that need not be.
+ * @param changes all that the row's stream tells
+ */
+export function wasPruned(
+  table: string,
+  key: Readonly<Record<string, unknown>>,
+  changes: Changes,
+  cutoffs: Cutoffs,
+): boolean {
+  const along = RULES.find((rule) => rule.along?.table === table);
+  const rule = along ?? RULES.find((each) => each.table === table);
+  const cutoff = rule && cutoffs[rule.of];
+  if (!rule || !cutoff) return false;
+  const column = along?.along?.by ?? rule.key;
+  const of = changes.get(rule.table)?.get(JSON.stringify([key[column]]))?.row[rule.since];
+  return typeof of === 'string' && Date.parse(of) < Date.parse(cutoff);
+}
 
 /** The table in which the cut-offs are kept, beside the read models they belong to. */
 export function pruningSql(schema: string): string {

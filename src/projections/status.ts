@@ -10,6 +10,10 @@ export interface Status {
   /** How far each group is; null before the first event. */
   readonly protocol: Position | null;
   readonly audit: Position | null;
+  /** Why a group stands still. */
+  readonly failures: Readonly<{ protocol?: string; audit?: string }>;
+  /** Rows known not to be what the log tells. */
+  readonly divergences: number;
   /** Technical rows of the outbox that are there still. */
   readonly notices: number;
   readonly pruning: { readonly ran_at: Instant | null; readonly pruned: Pruned } | null;
@@ -24,6 +28,11 @@ export async function readStatus(pool: pg.Pool, outbox: string): Promise<Status>
     text: `
       select (select position from ${READ_SCHEMA}.checkpoint) as protocol,
         (select position from ${AUDIT_SCHEMA}.checkpoint) as audit,
+        (select coalesce(jsonb_object_agg(part, failure->>'message'), '{}')
+          from projections.versions
+          where failure is not null and schema in ('${READ_SCHEMA}', '${AUDIT_SCHEMA}')) as failures,
+        (select count(*)::int from projections.divergences
+          where schema = '${READ_SCHEMA}' and not mended) as divergences,
         (select count(*)::int from state.entries
           where model = $1 and expires_at > now()) as notices,
         (select jsonb_build_object('ran_at', ran_at, 'pruned', pruned)

@@ -3,7 +3,7 @@ import { upcast } from '../eventstore/upcast.ts';
 import { copyOver, READ_SCHEMA } from './apply.ts';
 import type { Divergence } from './compare.ts';
 import { project } from './projection.ts';
-import { beside, type RebuildOptions } from './rebuild.ts';
+import { beside, dropSchema, type RebuildOptions } from './rebuild.ts';
 
 /** Where the read models are built that those in use are compared with. */
 const VERIFIED_SCHEMA = `${READ_SCHEMA}_verified`;
@@ -30,11 +30,9 @@ export interface VerifyOptions extends RebuildOptions {
  */
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const { pool, projections } = options;
-  await pool.query(`drop schema if exists ${VERIFIED_SCHEMA} cascade`);
-  const { events, divergences } = await beside(
-    options,
-    VERIFIED_SCHEMA,
-    async (client, { divergences }) => {
+  await dropSchema(pool, VERIFIED_SCHEMA);
+  const { events, divergences } = await beside(options, VERIFIED_SCHEMA, {
+    settle: async (client, { divergences }) => {
       for (const projection of options.repair ? projections : []) {
         const keys = divergences
           .filter(({ table }) => table === projection.table)
@@ -42,15 +40,15 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
         const schemas = { from: VERIFIED_SCHEMA, to: READ_SCHEMA };
         if (keys.length > 0) await copyOver(client, schemas, projection, keys);
       }
-      await client.query(`drop schema ${VERIFIED_SCHEMA} cascade`);
+      await dropSchema(client, VERIFIED_SCHEMA);
     },
-  );
+  });
   return { events, findings: await lastTold(options, divergences) };
 }
 
 /** Goes through the log for the last event that tells of each of these rows. */
-async function lastTold(
-  { store, projections }: VerifyOptions,
+export async function lastTold(
+  { store, projections }: Pick<RebuildOptions, 'store' | 'projections'>,
   divergences: readonly Divergence[],
 ): Promise<Finding[]> {
   if (divergences.length === 0) return [];

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
 import { LOCKS } from '../platform/locks.ts';
+import { OPERATIONS_SQL } from './operations.ts';
 import { Unprojectable } from './projection.ts';
 import { READ_SCHEMA } from './version.ts';
 
@@ -25,6 +26,7 @@ export interface VersionRow {
 export interface ProjectionFailure {
   readonly message: string;
   readonly eventId: string | null;
+  readonly stream: string | null;
   readonly position: string | null;
 }
 
@@ -68,7 +70,7 @@ const REGISTRY = `
 
 /** Creates the registry; whoever calls holds a lock that keeps others from doing so meanwhile. */
 export async function migrateVersions(client: pg.ClientBase): Promise<void> {
-  await client.query(REGISTRY);
+  await client.query(REGISTRY + OPERATIONS_SQL);
 }
 
 /**
@@ -155,6 +157,7 @@ export async function noteFailure(pool: pg.Pool, schema: string, error: unknown)
   const failure = {
     message: error instanceof Error ? error.message : String(error),
     eventId: event.id ?? null,
+    stream: event.stream ?? null,
     position: event.position ?? null,
   };
   await noteVersion(pool, schema, { failure });
@@ -196,8 +199,11 @@ async function retire(client: pg.ClientBase, former: readonly VersionRow[]): Pro
     if (schema === last?.schema) {
       await noteVersion(client, schema, { state: 'previous' });
     } else {
-      await client.query(`drop schema if exists ${schema} cascade`);
+      for (const copy of [schema, `${schema}_next`, `${schema}_former`]) {
+        await client.query(`drop schema if exists ${copy} cascade`);
+      }
       await client.query('delete from projections.versions where schema = $1', [schema]);
+      await client.query('delete from projections.divergences where schema = $1', [schema]);
     }
   }
 }

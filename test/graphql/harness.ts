@@ -142,6 +142,7 @@ export async function openHarness(
       minimumAuthorizationLifespan: 600,
       unusedClients: 90 * 86_400,
     },
+    operations: { wake() {} },
     audit: {
       async head() {
         const { rows } = await pool.query('select max(position) as head from log.events');

@@ -91,6 +91,7 @@ describe('scopes', () => {
       settings: 'settings',
       roles: 'users',
       housekeeping: 'housekeeping',
+      projection: 'projections',
     };
     const named = (field: string) =>
       Object.entries(entity).find(([noun]) => field.startsWith(noun))?.[1];
@@ -128,10 +129,10 @@ describe('scopes', () => {
 test('every wish of an entity has a mutation', () => {
   // What is declared as a whole is put back as a whole: to each Declare… there is a …Restore.
   // Keys are generated and activated by rotating them; most of what is wished of consents, grants,
-  // sessions, tokens and requests comes by the protocol; housekeeping is no matter of the log.
+  // sessions, tokens and requests comes by the protocol; projections end their operations themselves; housekeeping is no matter of the log.
   const mutations = Object.keys(schema.getMutationType()?.getFields() ?? {}).filter(
     (name) =>
-      !/^(configuration|housekeeping|signingKey|cookieKey|grant|leak|session|token|consent|backchannelRequest)/.test(
+      !/^(configuration|housekeeping|signingKey|cookieKey|grant|leak|projection|session|token|consent|backchannelRequest)/.test(
         name,
       ),
   );

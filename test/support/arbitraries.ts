@@ -545,6 +545,24 @@ const wishes: {
     }),
   }),
 
+  projection: () => {
+    const operation = { operationId: name };
+    return {
+      RebuildProjection: record({ ...operation, dryRun: fc.boolean(), held: fc.boolean() }),
+      VerifyProjection: record({ ...operation, repair: fc.boolean() }),
+      SwitchProjection: record(operation),
+      RollProjectionBack: record(operation),
+      EndProjectionOperation: record({
+        ...operation,
+        events: fc.nat(9),
+        differences: fc.nat(9),
+        failure: maybeText,
+      }),
+      PauseProjection: record({ reason: text }),
+      ResumeProjection: record({ reason: text }),
+    };
+  },
+
   initialAccessToken: (id) => ({
     CreateInitialAccessToken: record({
       tokenId: fc.constant(id),

@@ -6,6 +6,7 @@ import { act, type Execute } from '../../eventstore/execute.ts';
 import { lease } from '../../platform/lease.ts';
 import { LOCKS } from '../../platform/locks.ts';
 import type { Secrets } from '../../platform/secrets.ts';
+import { Wake } from '../../platform/wake.ts';
 import { type DueNotice, dueNotices } from '../../projections/notices.ts';
 import { type Handlers, NOTICE, type Notice, type Outcome, openNotice } from './notice.ts';
 
@@ -167,32 +168,4 @@ async function locked(client: pg.PoolClient): Promise<boolean> {
     LOCKS.deliverNotices,
   ]);
   return rows[0]?.held === true;
-}
-
-/** A pause that can be cut short, also before it has begun. */
-class Wake {
-  #awake = false;
-  #wake = () => {};
-
-  constructor(private readonly signal: AbortSignal) {
-    signal.addEventListener('abort', () => this.up(), { once: true });
-  }
-
-  up(): void {
-    this.#awake = true;
-    this.#wake();
-  }
-
-  async in(ms: number): Promise<void> {
-    if (!this.#awake && !this.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#awake = false;
-  }
 }
