@@ -31,7 +31,7 @@ export async function envelopeOf(
         : 'none',
     source: unit.subject
       ? await subjectKeys.seal(unit.subject, source)
-      : secrets.seal('source', source),
+      : secrets.sealAlike('source', source),
     ...(unit.subject ? { subject: unit.subject } : {}),
     requestId,
     $correlationId: requestId,

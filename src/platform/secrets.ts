@@ -9,10 +9,14 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+/** Milliseconds in which the same text may be sealed to the same. */
+const ALIKE_MS = 60_000;
+const ALIKE = 1_000;
 
 /** SHA-256 in lower-case hex: all that is stored of a token, code or session cookie. */
 export function digest(value: string): string {
@@ -65,6 +69,7 @@ export function keyFrom(secret: string | Buffer, purpose: string): Buffer {
 export class Secrets {
   readonly #keys = new Map<string, KeyObject>();
   readonly #masterKey: Buffer;
+  readonly #alike = new LRUCache<string, string>({ max: ALIKE, ttl: ALIKE_MS });
 
   /** @param masterKey 32 bytes */
   constructor(masterKey: Buffer) {
@@ -83,6 +88,19 @@ export class Secrets {
 
   seal(purpose: string, text: string): string {
     return sealWith(this.key(purpose), purpose, text);
+  }
+
+  /**
+   * As {@link seal}, but for a minute the same text is the same when sealed: for what is said with
+   * every request, where it may be seen that two are alike.
+   */
+  sealAlike(purpose: string, text: string): string {
+    const name = `${purpose} ${text}`;
+    const known = this.#alike.get(name);
+    if (known) return known;
+    const sealed = this.seal(purpose, text);
+    this.#alike.set(name, sealed);
+    return sealed;
   }
 
   /** @throws Error when it was sealed for another purpose, under another master key, or tampered with */

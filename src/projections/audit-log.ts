@@ -6,6 +6,7 @@ import type { EventStore, Position, RecordedEvent } from '../eventstore/event-st
 import { LOCKS } from '../platform/locks.ts';
 import type { Secrets } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
+import { copyRows } from './copy-rows.ts';
 import { type ProjectionGroup, type ProjectorObserver, runProjector } from './projector.ts';
 
 /** The schema of the audit index that is in use. */
@@ -42,33 +43,52 @@ export interface AuditRow {
   readonly address_digest: Digest | null;
 }
 
-/** The SQL that creates the index. Whatever is searched for leads to its events in their order. */
+const COLUMNS: Readonly<Record<keyof AuditRow, string>> = {
+  position: 'text collate "C" primary key',
+  at: 'timestamptz not null',
+  type: 'text not null',
+  category: 'text not null',
+  entity_id: 'text not null',
+  revision: 'integer not null',
+  actor_type: 'text not null',
+  actor_id: 'text not null',
+  client_id: 'text',
+  sub: 'text',
+  request_id: 'text not null',
+  correlation_id: 'text not null',
+  address_digest: 'text',
+};
+
+/**
+ * What is searched for leads to its events in their order. Each index costs every event its part, so
+ * what most events have in common has none: those are soon met by going through all in order.
+ */
+const INDEXES = {
+  at: '(at, position)',
+  entity: '(category, entity_id, position)',
+  type: '(type, position)',
+  actor_id: '(actor_id, position)',
+  actor_type: `(actor_type, position) where actor_type <> 'client'`,
+  correlation_id: '(correlation_id, position)',
+  client_id: '(client_id, position) where client_id is not null',
+  sub: '(sub, position) where sub is not null',
+  address_digest: '(address_digest, position) where address_digest is not null',
+  client_grants: `(client_id, position) where category = 'grant' and revision = 0`,
+  sub_grants: `(sub, position) where category = 'grant' and revision = 0`,
+};
+
+/** The SQL that creates the index. */
 export function auditSql(schema: string): string {
-  const searched = ['type', 'category', 'actor_id', 'actor_type', 'correlation_id'];
-  const sparse = ['client_id', 'sub', 'address_digest'];
+  const columns = Object.entries(COLUMNS).map((column) => column.join(' '));
   return [
     `create schema if not exists ${schema};`,
     `create table if not exists ${schema}.checkpoint (
        single boolean primary key default true check (single), position text not null);`,
-    `create table if not exists ${schema}.events (
-       position text collate "C" primary key, at timestamptz not null, type text not null,
-       category text not null, entity_id text not null, revision integer not null,
-       actor_type text not null, actor_id text not null, client_id text, sub text,
-       request_id text not null, correlation_id text not null, address_digest text);`,
+    `create table if not exists ${schema}.events (${columns.join(', ')});`,
     `create table if not exists ${schema}.links (
        name text not null, stream text not null, primary key (name, stream));`,
-    `create index if not exists events_at on ${schema}.events (at, position);`,
-    `create index if not exists events_entity on ${schema}.events (category, entity_id, position);`,
-    `create index if not exists events_begun on ${schema}.events (category, position) where revision = 0;`,
-    ...searched.map(
-      (column) =>
-        `create index if not exists events_${column} on ${schema}.events (${column}, position);`,
-    ),
-    ...sparse.map(
-      (
-        column,
-      ) => `create index if not exists events_${column} on ${schema}.events (${column}, position)
-         where ${column} is not null;`,
+    ...Object.entries(INDEXES).map(
+      ([name, of]) => `create index if not exists events_${name} on ${schema}.events ${of};`,
     ),
   ].join('\n');
 }
@@ -108,6 +128,7 @@ export function runAuditProjector(options: {
 /** Writes events into the index, in order. */
 export function auditWriter(schema: string, keys: AuditKeys) {
   const beginnings = new LRUCache<string, About>({ max: REMEMBERED });
+  const sources = new LRUCache<string, { digest: Digest | null }>({ max: REMEMBERED });
 
   /** Whom the first events of these entities are about; they are in the index, or among the events. */
   async function recall(client: pg.ClientBase, events: readonly RecordedEvent[]): Promise<void> {
@@ -130,26 +151,34 @@ export function auditWriter(schema: string, keys: AuditKeys) {
     }
   }
 
+  /** Opened once where many events came from one place: they were sealed together. */
+  async function sourceDigest({ metadata }: RecordedEvent): Promise<Digest | null> {
+    const { source, subject } = metadata;
+    const known = source !== null && !subject && sources.get(source);
+    if (known) return known.digest;
+    const opened = await openSource(keys, metadata);
+    const digest = opened && addressDigest(keys, opened.address);
+    // A person may be erased, and is to be forgotten then.
+    if (source !== null && !subject) sources.set(source, { digest });
+    return digest;
+  }
+
   return async (client: pg.ClientBase, events: readonly RecordedEvent[]): Promise<void> => {
     // What is lost with the server is projected again: the checkpoint is lost with it.
     await client.query('set local synchronous_commit to off');
     await recall(client, events);
-    const digests = await Promise.all(events.map((event) => sourceDigest(keys, event)));
+    const digests = await Promise.all(events.map(sourceDigest));
     const rows = events.map((event, nth) =>
       rowOf(event, beginnings.get(event.stream), digests[nth] ?? null),
     );
-    await client.query({
-      name: `audit-${schema}`,
-      text: `insert into ${schema}.events
-             select * from jsonb_populate_recordset(null::${schema}.events, $1)
-             on conflict (position) do nothing`,
-      values: [JSON.stringify(rows)],
-    });
+    await copyRows(client, `${schema}.events`, COLUMNS, rows);
     const links = events.flatMap(linksOf);
-    await client.query(
-      `insert into ${schema}.links select * from unnest($1::text[], $2::text[]) on conflict do nothing`,
-      [links.map(({ name }) => name), links.map(({ stream }) => stream)],
-    );
+    if (links.length > 0) {
+      await client.query(
+        `insert into ${schema}.links select * from unnest($1::text[], $2::text[]) on conflict do nothing`,
+        [links.map(({ name }) => name), links.map(({ stream }) => stream)],
+      );
+    }
     for (const { type, position, stream } of events) {
       if (type !== 'UserErased') continue;
       await client.query(
@@ -163,7 +192,8 @@ export function auditWriter(schema: string, keys: AuditKeys) {
 /** By what name a stream can be found again that does not have it as its own. */
 function linksOf({ id, type, data, stream }: RecordedEvent): { name: string; stream: string }[] {
   const { digest, grantId, sessionUid } = data as Record<string, unknown>;
-  if (type.endsWith('Issued') && digest) return [{ name: `token ${digest}`, stream }];
+  if (type.endsWith('Issued') && digest && type !== 'ClientTokenIssued')
+    return [{ name: `token ${digest}`, stream }];
   if (type.endsWith('Approved') && grantId) return [{ name: `grant ${grantId}`, stream }];
   if (type === 'GrantOpened' && sessionUid) return [{ name: `session ${sessionUid}`, stream }];
   if (type === 'LeakContained') return [{ name: `act ${id}`, stream }];
@@ -218,11 +248,6 @@ function aboutItself({ data, stream }: RecordedEvent): About {
 
 function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
-}
-
-async function sourceDigest(keys: AuditKeys, { metadata }: RecordedEvent): Promise<Digest | null> {
-  const source = await openSource(keys, metadata);
-  return source && addressDigest(keys, source.address);
 }
 
 /** Where an event came from; null where there was no network peer, or the person was erased. */

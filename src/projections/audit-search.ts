@@ -70,9 +70,13 @@ export async function linkedStreams(
   of: 'token' | 'grant' | 'session' | 'act',
   ids: readonly string[],
 ): Promise<string[]> {
+  const sane = ids.filter((id) => !id.includes('\0'));
   const { rows } = await pool.query<{ stream: string }>(
-    `select distinct stream from ${AUDIT_SCHEMA}.links where name = any($1) order by 1`,
-    [ids.filter((id) => !id.includes('\0')).map((id) => `${of} ${id}`)],
+    `select stream from ${AUDIT_SCHEMA}.links where name = any($1)
+     union
+     select 'token-' || entity_id from ${EVENTS} where category = 'token' and entity_id = any($2)
+     order by 1`,
+    [sane.map((id) => `${of} ${id}`), of === 'token' ? sane : []],
   );
   return rows.map(({ stream }) => stream);
 }

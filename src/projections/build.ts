@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import type pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { applyChanges, insertStaged, readModelSql, tablesSql } from './apply.ts';
+import { copyRows } from './copy-rows.ts';
 import { type AnyProjection, type Changes, project, type RowChange } from './projection.ts';
 import { checkpoint, saveCheckpoint } from './projector.ts';
 
@@ -11,8 +10,6 @@ import { checkpoint, saveCheckpoint } from './projector.ts';
 const CHUNK = 100_000;
 /** Events asked for at once. */
 const PAGE = 5_000;
-/** Characters handed to COPY at once. */
-const COPIED = 1 << 18;
 
 export interface BuildProgress {
   /** Since this build began or was resumed. */
@@ -115,45 +112,11 @@ async function writeRows(
 ): Promise<void> {
   const name = `${schema}.${projection.table}`;
   const { rows } = await client.query(`select exists (select from ${name}) as filled`);
-  if (!rows[0]?.filled) return copyRows(client, name, projection, changes);
+  const columns = { ...projection.columns, revision: 'integer' };
+  const whole = changes.map(({ row }) => row);
+  if (!rows[0]?.filled) return copyRows(client, name, columns, whole);
   await client.query(`create temporary table staged (like ${name}) on commit drop`);
-  await copyRows(client, 'staged', projection, changes);
+  await copyRows(client, 'staged', columns, whole);
   await insertStaged(client, schema, projection);
   await client.query('drop table staged');
 }
-
-async function copyRows(
-  client: pg.ClientBase,
-  name: string,
-  { columns }: AnyProjection,
-  changes: readonly RowChange[],
-): Promise<void> {
-  const types = Object.entries({ ...columns, revision: 'integer' });
-  const names = types.map(([column]) => column).join(', ');
-  const copy = client.query(copyFrom(`copy ${name} (${names}) from stdin`));
-  const done = once(copy, 'finish');
-  let text = '';
-  for (const { row } of changes) {
-    text += `${types.map(([column, type]) => copied(row[column], type)).join('\t')}\n`;
-    if (text.length < COPIED) continue;
-    if (!copy.write(text)) await Promise.race([once(copy, 'drain'), done]);
-    text = '';
-  }
-  copy.end(text);
-  await done;
-}
-
-/** A value in the text format of COPY. */
-function copied(value: unknown, type: string): string {
-  if (value === null || value === undefined) return '\\N';
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  const text = type.startsWith('jsonb') ? JSON.stringify(value) : String(value);
-  return /[\\\t\n\r]/.test(text) ? text.replaceAll(/[\\\t\n\r]/g, (it) => ESCAPES[it] ?? it) : text;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-};

@@ -294,6 +294,7 @@ describe('the cost', () => {
     await api.pool.query('analyze audit_1.events');
     const filters = [
       '{ actor: "c7" }',
+      '{ actorType: OPERATOR }',
       '{ category: "grant", entity: "g44" }',
       '{ types: ["Type7"] }',
       '{ clientId: "c7" }',

@@ -17,6 +17,14 @@ describe('what is sealed', () => {
     expect(secrets.seal('x', 'same')).not.toBe(secrets.seal('x', 'same'));
   });
 
+  test('looks the same for a while where it may be seen that two are alike, for one purpose', () => {
+    const sealed = secrets.sealAlike('x', 'same');
+    expect(secrets.sealAlike('x', 'same')).toBe(sealed);
+    expect(secrets.open('x', sealed)).toBe('same');
+    expect(secrets.sealAlike('x', 'other')).not.toBe(sealed);
+    expect(secrets.open('y', secrets.sealAlike('y', 'same'))).toBe('same');
+  });
+
   test('is opened for no other purpose, and under no other key', () => {
     const sealed = secrets.seal('signing-key', 'text');
     expect(() => secrets.open('subject-key', sealed)).toThrow();
