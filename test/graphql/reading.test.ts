@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { defineApiResource } from '../../src/commands/api-resources.ts';
 import { disableClient, registerClient } from '../../src/commands/clients.ts';
 import { systemEnvelope } from '../../src/commands/command.ts';
-import { defineScope, localizeScope } from '../../src/commands/scopes.ts';
+import { defineScope } from '../../src/commands/scopes.ts';
 import { disableUser, eraseUser, registerUser } from '../../src/commands/users.ts';
 import { Cursors } from '../../src/projections/cursor.ts';
 import { type Data, type Harness, openHarness } from './harness.ts';
@@ -240,70 +240,6 @@ describe('nodes', () => {
       '{ client(clientId: "a\\u0000") { id } user(sub: "\\u0000") { sub } }',
     );
     expect([data, errors]).toEqual([{ client: null, user: null }, undefined]);
-  });
-});
-
-describe('the number of SQL statements does not depend on the length of the list', () => {
-  async function define(nth: number): Promise<void> {
-    const { context } = api;
-    const name = `many-${String(nth).padStart(2, '0')}`;
-    const resource = `urn:many:${nth}`;
-    const envelope = systemEnvelope();
-    const permissions = {
-      grantTypes: ['client_credentials' as const],
-      responseTypes: [],
-      scopes: [name],
-    };
-    const text = { displayName: 'Viele', description: '' };
-    await Promise.all([
-      defineApiResource(context, { identifier: resource, displayName: name }, envelope),
-      defineScope(context, { name, displayName: name, resources: [resource] }, envelope),
-      registerUser(context, { username: name, claims: { name } }, envelope),
-      registerClient(
-        context,
-        { clientId: name, displayName: name, clientType: 'confidential', permissions },
-        envelope,
-      ),
-    ]);
-    await localizeScope(context, { name, locale: 'de', text }, envelope);
-  }
-
-  beforeAll(() => Promise.all(Array.from({ length: 50 }, (_, nth) => define(nth))));
-
-  test.each([
-    [
-      'clients with secrets, scopes and resources',
-      `clients(first: $n) { totalCount nodes { id secrets { secretId } scopes { name apiResources { identifier } } } }`,
-      ({ clients }: Data) => clients.nodes.flatMap(({ scopes }: Data) => scopes).length,
-    ],
-    [
-      'scopes with translations',
-      `scopes(first: $n, filter: { query: "many" }) { nodes { id localizations { displayName } } }`,
-      ({ scopes }: Data) => scopes.nodes.flatMap((scope: Data) => scope.localizations).length,
-    ],
-    [
-      'users with what is sealed',
-      `users(first: $n) { nodes { id username claims { name } } }`,
-      ({ users }: Data) => users.nodes.filter(({ claims }: Data) => claims.name).length,
-    ],
-    [
-      'resources with history',
-      `apiResources(first: $n, filter: { query: "many" }) { nodes { id history(first: 1) { totalCount } } }`,
-      ({ apiResources }: Data) =>
-        apiResources.nodes.filter(({ history }: Data) => history.totalCount === 1).length,
-    ],
-  ])('%s', async (_, selection, leaves) => {
-    const query = `query ($n: Int!) { ${selection} }`;
-    const count = (n: number) =>
-      api.statements(async () => {
-        api.forgetKeys();
-        const { data } = await api.call(query, { n });
-        expect(leaves(data)).toBe(n);
-      });
-    await count(1);
-    const few = await count(2);
-    expect(few).toBeGreaterThan(0);
-    expect(await count(50)).toBe(few);
   });
 });
 

@@ -12,7 +12,6 @@ import { type Data, type Harness, openHarness } from './harness.ts';
 
 /** As many as fit on one page. */
 const MANY = 100;
-const FEW = 2;
 
 let api: Harness;
 const subs: string[] = [];
@@ -240,37 +239,6 @@ describe('filters', () => {
       code: 'BAD_USER_INPUT',
       field: 'filter.since',
     });
-  });
-});
-
-describe('the number of SQL statements does not depend on the length of the list', () => {
-  test.each([
-    ['users', 'users(first: $n) { nodes { sessions(first: 2) { nodes { uid } totalCount } } }'],
-    ['users', 'users(first: $n) { nodes { grants(first: 1) { nodes { client { clientId } } } } }'],
-    ['users', 'users(first: $n) { nodes { consents(first: 1) { nodes { grantedAt } } } }'],
-    ['clients', 'clients(first: $n) { nodes { tokens(first: 2) { nodes { status } } } }'],
-    ['clients', 'clients(first: $n) { nodes { notices(first: 2) { nodes { status } } } }'],
-    ['sessions', 'sessions(first: $n) { nodes { user { sub } clients { client { clientId } } } }'],
-    ['sessions', 'sessions(first: $n) { nodes { grants(first: 1) { nodes { grantId } } } }'],
-    [
-      'grants',
-      'grants(first: $n) { nodes { session { uid } tokens(first: 2) { nodes { kind } } } }',
-    ],
-    [
-      'consents',
-      'consents(first: $n) { nodes { user { sub } grants(first: 1) { nodes { grantId } } } }',
-    ],
-    ['tokens', 'tokens(first: $n) { nodes { status client { clientId } grant { grantId } } }'],
-  ])('%s: %s', async (field, selection) => {
-    const count = (n: number) =>
-      api.statements(async () => {
-        const data = await ask(`query ($n: Int!) { ${selection} }`, { n });
-        expect(data[field].nodes).toHaveLength(n);
-      });
-    await count(1);
-    const few = await count(FEW);
-    expect(few).toBeGreaterThan(1);
-    expect(await count(MANY)).toBe(few);
   });
 });
 
