@@ -2,6 +2,7 @@
 import cluster from 'node:cluster';
 import { ConfigError } from '../platform/config.ts';
 import { applyCommand, exportCommand, planCommand } from './configuration.ts';
+import { logCommand } from './log-copy.ts';
 import { rebuildCommand } from './rebuild.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
@@ -12,6 +13,7 @@ const USAGE = `Usage: muniment <command>
   serve     start the server
   rebuild   build the read models anew from the log; --dry-run compares only
   verify    hold the read models to the log; --repair mends rows that differ
+  log       copy the log to another engine or database, and prove it: log copy --from A --to B
   plan      show what applying a configuration would change: plan FILE
   apply     make everything be as a configuration declares it: apply FILE
   export    print everything that is there as a configuration: export [json]
@@ -27,6 +29,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   serve: serveCommand,
   rebuild: rebuildCommand,
   verify: verifyCommand,
+  log: logCommand,
   schema: schemaCommand,
 };
 

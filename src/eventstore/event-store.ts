@@ -112,7 +112,7 @@ export class LogUnavailable extends Error {
 }
 
 /**
- * The log. Three verbs, and the end of its life.
+ * The log. Four verbs, and the end of its life.
  *
  * Read models: on Postgres they are written in the append's own transaction; elsewhere `append`
  * resolves once the projector has reached the commit's position (or a bounded wait is over), so that
@@ -128,6 +128,9 @@ export interface EventStore {
     stream: string,
     options?: { from?: number; backwards?: boolean; limit?: number },
   ): Promise<RecordedEvent[]>;
+
+  /** The event at the end of the whole log; undefined before the first. */
+  last(): Promise<RecordedEvent | undefined>;
 
   /**
    * Appends atomically. Retrying a commit whose outcome is unknown, with the same event ids, is safe.

@@ -14,6 +14,7 @@ import {
   StreamNotFoundError,
   WrongExpectedVersionError,
 } from '@eventstore/db-client';
+import type { Instant } from '../domain/ids.ts';
 import {
   type Envelope,
   type EventStore,
@@ -43,6 +44,12 @@ const BATCH = 500;
 
 /** Part of the deadline after which one attempt counts as unanswered. */
 const ATTEMPT = 1 / 3;
+
+/** Metadata of an event that was copied from another log: this one has no clock but its own. */
+export interface CopiedEnvelope extends Envelope {
+  /** When the other log took it. */
+  readonly created?: Instant;
+}
 
 /** Takes its place among the events where the server says that what follows is live. */
 const CAUGHT_UP = Symbol('caught up');
@@ -101,6 +108,25 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
     });
   };
 
+  const last: EventStore['last'] = () =>
+    persist(defaultDeadline, closing.signal, async (signal) => {
+      const found = client.readAll({
+        direction: BACKWARDS,
+        fromPosition: END,
+        requiresLeader: true,
+      });
+      found.on('error', () => {});
+      addAbortSignal(signal, found);
+      try {
+        for await (const { event } of found) {
+          if (event && !event.type.startsWith('$')) return recorded(event);
+        }
+        return undefined;
+      } finally {
+        found.cancel().catch(() => {});
+      }
+    });
+
   async function write(streamWrite: StreamWrite): Promise<Position> {
     try {
       return await persist(defaultDeadline, closing.signal, (signal) =>
@@ -152,6 +178,7 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
 
   return {
     read,
+    last,
 
     async append({ streams, state = [] }) {
       if (state.length > 0) await writeState(state);
@@ -250,14 +277,16 @@ function positionFor(position: Position) {
 
 function recorded(event: StoredEvent | AllStreamRecordedEvent | undefined): RecordedEvent {
   if (!event?.position) throw new TypeError('the server does not tell positions');
+  const { created = event.created.toISOString(), ...metadata } =
+    event.metadata as unknown as CopiedEnvelope;
   return {
     id: event.id,
     type: event.type,
     data: event.data as object,
-    metadata: event.metadata as unknown as Envelope,
+    metadata,
     stream: event.streamId,
     revision: Number(event.revision),
     position: toPosition(event.position.commit),
-    created: event.created.toISOString(),
+    created,
   };
 }

@@ -37,6 +37,7 @@ export function observed(store: EventStore, engine: string, observer: AppendObse
 
   return {
     read: (...asked) => store.read(...asked),
+    last: () => store.last(),
     append: (commit) =>
       traced(`${engine} append`, () => append(commit), {
         kind: 'client',

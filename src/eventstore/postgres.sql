@@ -204,6 +204,35 @@ begin
   return query
     select null::integer, 'appended', case when not _projected then 'deferred' end, _first;
 end $$;
+
+-- Appends events of another log, in their order and with their times, after the event `_after` (null:
+-- to an empty log). Returns null, or the stream of the last event when that is another. Read models
+-- that appends write are told as of here by projectors.
+create or replace function log.take(_events jsonb, _after uuid) returns text
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  _last log.events;
+  _count bigint;
+begin
+  perform pg_advisory_xact_lock(746601);
+  select * into _last from log.events e order by e.position desc limit 1;
+  if _last.id is distinct from _after then
+    return coalesce(_last.stream, '');
+  end if;
+  perform log.project('{}', '{}');
+  insert into log.events (position, stream, revision, id, type, data, metadata, created)
+  select
+    coalesce(_last.position, 0) + row_number() over (order by e.place),
+    e.stream, e.revision, e.id, e.type, e.data, e.metadata, e.created
+  from rows from (
+    jsonb_to_recordset(_events) as (stream text, revision integer, id uuid, type text, data jsonb,
+      metadata jsonb, created timestamptz)
+  ) with ordinality as e(stream, revision, id, type, data, metadata, created, place);
+  get diagnostics _count = row_count;
+  perform pg_notify('muniment', (coalesce(_last.position, 0) + _count)::text);
+  return null;
+end $$;
 drop function if exists log.append(
   integer[], text[], integer[], uuid[], text[], jsonb[], jsonb[], jsonb, jsonb, boolean
 );

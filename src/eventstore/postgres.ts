@@ -180,6 +180,13 @@ export function postgresEventStore(options: {
       return rows.map(recorded);
     },
 
+    async last() {
+      const { rows } = await pool.query<EventRow>(
+        'select * from log.events order by position desc limit 1',
+      );
+      return rows.map(recorded)[0];
+    },
+
     async *subscribe({ after, page = PAGE, signal }) {
       const stop = AbortSignal.any([signal, closing.signal]);
       let position = after === undefined ? '0' : after.replace(/^0+(?=\d)/, '');

@@ -46,6 +46,10 @@ export function memoryEventStore(): MemoryEventStore {
       return wanted.slice(0, limit);
     },
 
+    async last() {
+      return events.at(-1);
+    },
+
     async append(commit) {
       const act = interlude;
       interlude = undefined;
