@@ -42,6 +42,9 @@ export interface EventStoreDbOptions {
 /** Events in one batch of a subscription, and events it holds that nobody has asked for yet. */
 const BATCH = 500;
 
+/** A stream that was given up may never tell the client that it has ended. */
+const DISPOSAL_MS = 500;
+
 /** Part of the deadline after which one attempt counts as unanswered. */
 const ATTEMPT = 1 / 3;
 
@@ -216,7 +219,10 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
 
     async close() {
       closing.abort();
-      await client.dispose();
+      const disposed = new AbortController();
+      const late = delay(DISPOSAL_MS, undefined, { signal: disposed.signal }).catch(() => {});
+      await Promise.race([client.dispose(), late]);
+      disposed.abort();
     },
   };
 }

@@ -13,6 +13,7 @@ import { applyEvents, inlineProjection, READ_SCHEMA, readModelSql, tablesSql } f
 import { AUDIT_SCHEMA, auditSql } from './audit-log.ts';
 import { protocolReadModels } from './index.ts';
 import { notReady, versionKeeper } from './keeper.ts';
+import { assertCopied } from './log-change.ts';
 import { openPools, type Pools } from './pools.ts';
 import {
   checkpoint,
@@ -23,8 +24,10 @@ import {
 import {
   attend,
   enterAudit,
+  enterLog,
   enterVersion,
   inlineVersion,
+  type LogEngine,
   migrateVersions,
   noteFailure,
   noteVersion,
@@ -90,15 +93,31 @@ export async function openEngine(
   });
   await migrateLog(pool);
   const inline = config.eventStoreUrl === null;
-  if (options.project) await attend(pool, closing.signal);
+  const engine: LogEngine = inline ? 'postgres' : 'eventstoredb';
+  if (options.project) await attend(pool, closing.signal, READ_SCHEMA, engine);
   await exclusively(pool, LOCKS.start, async (client) => {
     await migrateVersions(client);
+    await enterLog(client, engine, {
+      async change(former) {
+        if (!options.project) throw new Error(`start the server first: its log was in ${former}`);
+        await assertCopied(client, config.eventStoreUrl ?? pool);
+        log.info(
+          { former, engine },
+          'the log is in another engine: the read models are built anew',
+        );
+      },
+    });
     const state = await enterVersion(client, READ_SCHEMA, { inline });
     // What is not built yet gets its indexes when it is.
     const sql = state === 'building' ? tablesSql : readModelSql;
     await client.query(sql(READ_SCHEMA, protocolReadModels));
     await client.query(auditSql(AUDIT_SCHEMA));
     await enterAudit(client, AUDIT_SCHEMA);
+  }).catch(async (error) => {
+    closing.abort();
+    await Promise.all([pool.end(), readers.end()]);
+    await embedded?.stop();
+    throw error;
   });
   await SubjectKeys.migrate(pool);
 

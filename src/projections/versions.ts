@@ -3,7 +3,6 @@ import type { RecordedEvent } from '../eventstore/event-store.ts';
 import { LOCKS } from '../platform/locks.ts';
 import { OPERATIONS_SQL } from './operations.ts';
 import { Unprojectable } from './projection.ts';
-import { READ_SCHEMA } from './version.ts';
 
 /**
  * What is built, written and read: versions of the protocol's read models, and the audit index.
@@ -47,6 +46,8 @@ const REGISTRY = `
   create table if not exists projections.inline (
     single boolean primary key default true check (single), schema text);
   insert into projections.inline default values on conflict do nothing;
+  create table if not exists projections.log (
+    single boolean primary key default true check (single), engine text not null);
   create or replace function log.project(_changes jsonb, _refused integer[]) returns boolean
   language plpgsql as $$
   declare
@@ -72,6 +73,48 @@ const REGISTRY = `
 export async function migrateVersions(client: pg.ClientBase): Promise<void> {
   await client.query(REGISTRY + OPERATIONS_SQL);
 }
+
+export type LogEngine = 'postgres' | 'eventstoredb';
+
+/**
+ * Notes which engine keeps the log. Positions of one mean nothing in the other: where it is another
+ * than before, all that was made of the former log is dropped, to be made of this one.
+ * @param options.change is asked before that; what it throws keeps everything as it is
+ */
+export async function enterLog(
+  client: pg.ClientBase,
+  engine: LogEngine,
+  options: { change: (former: LogEngine) => Promise<void> },
+): Promise<void> {
+  const { rows } = await client.query<{ engine: LogEngine }>('select engine from projections.log');
+  const former = rows[0]?.engine;
+  if (former === engine) return;
+  if (former) {
+    await options.change(former);
+    const { rows: free } = await client.query(
+      'select pg_try_advisory_xact_lock($1, hashtext($2)) as free',
+      [LOCKS.nodes, former],
+    );
+    if (!free[0]?.free) throw new Error(`servers whose log is in ${NAMES[former]} still run`);
+    const { rows: schemas } = await client.query<{ name: string }>(
+      `select distinct n.nspname as name from projections.versions v
+       join pg_namespace n on n.nspname = v.schema or n.nspname like v.schema || '\\_%'`,
+    );
+    for (const { name } of schemas) await client.query(`drop schema ${name} cascade`);
+    await client.query('delete from projections.versions');
+    await client.query('update projections.inline set schema = null');
+  }
+  await client.query(
+    `insert into projections.log (engine) values ($1)
+     on conflict (single) do update set engine = excluded.engine`,
+    [engine],
+  );
+}
+
+const NAMES: Readonly<Record<LogEngine, string>> = {
+  postgres: 'PostgreSQL',
+  eventstoredb: 'EventStoreDB',
+};
 
 /**
  * Enters a version if it is new: in use at once where there is no event yet, to be built otherwise.
@@ -220,13 +263,14 @@ async function nobodyUses(client: pg.ClientBase, others: readonly VersionRow[]):
 }
 
 /**
- * Says that a node of this version is there, for as long as the signal lets it. Resolves once it is
- * said. A node whose connection breaks meanwhile harms nobody: its first append says it too.
+ * Says that a node is there, for as long as the signal lets it. Resolves once it is said. A node whose
+ * connection breaks meanwhile harms nobody: its first append says it too.
+ * @param names its version of the read models, and the engine of its log
  */
 export async function attend(
   pool: pg.Pool,
   signal: AbortSignal,
-  schema = READ_SCHEMA,
+  ...names: readonly string[]
 ): Promise<void> {
   const client = await pool.connect();
   let left = false;
@@ -238,9 +282,12 @@ export async function attend(
   };
   const again = () => {
     if (!signal.aborted)
-      attend(pool, signal, schema).catch(() => setTimeout(again, RETURN_MS).unref());
+      attend(pool, signal, ...names).catch(() => setTimeout(again, RETURN_MS).unref());
   };
   client.once('error', () => leave(true));
   signal.addEventListener('abort', () => leave(false), { once: true });
-  await client.query('select pg_advisory_lock_shared($1, hashtext($2))', [LOCKS.nodes, schema]);
+  await client.query('select pg_advisory_lock_shared($1, hashtext(n)) from unnest($2::text[]) n', [
+    LOCKS.nodes,
+    names,
+  ]);
 }

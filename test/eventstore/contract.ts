@@ -331,6 +331,17 @@ export function eventStoreContract(
       expectAscending(delivered);
     });
 
+    test('last is the event at the end of the whole log, whoever appended it', async () => {
+      const stream = await begun(newEvents(2));
+      const own = await store.last();
+      expect(own).toEqual((await store.read(stream)).at(-1));
+      await otherNode.append({
+        streams: [{ stream: newStream(), expectedRevision: 'none', events: newEvents(1) }],
+      });
+      const then = await store.last();
+      expect(then && own && then.position > own.position).toBe(true);
+    });
+
     describe('subscribe', () => {
       test('delivers what was there, says so, and goes on live', async () => {
         const events = newEvents(4);

@@ -48,7 +48,7 @@ beforeAll(async () => {
   await migrateReadModels(client, OLD, protocolReadModels);
   client.release();
   oldStore = postgresEventStore({ pool, inline: inlineProjection(protocolReadModels, OLD) });
-  await attend(pool, oldNode.signal, OLD);
+  await attend(pool, oldNode.signal, OLD, 'postgres');
   projecting = runProjector({
     pool,
     store: oldStore,

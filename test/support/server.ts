@@ -32,8 +32,16 @@ export interface TestNode {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Holds the process where it is, or lets it go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
-  /** Starts the process again where it was, and resolves when it is ready. */
-  restart(): Promise<void>;
+  /** Starts the process again where it was, and resolves when it is ready. What is given stays so. */
+  restart(other?: Release): Promise<void>;
+}
+
+/** What a node can be started again with. */
+export interface Release {
+  /** Its `dist/cli/main.js`: what `npm run build` made when absent. */
+  readonly main?: string;
+  /** Variables in place of those it had. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface TestServer {
@@ -162,12 +170,13 @@ function serverProcess(place: {
   issuer: string;
   url: string;
   adminUrl: string;
-  env: Record<string, string>;
+  env: Record<string, string | undefined>;
   hear: (chunk: string) => void;
   output: () => string;
 }): TestNode {
   let child: ChildProcess | undefined;
   let killed = false;
+  let release = { main: MAIN, env: place.env };
   const ended = () => child && (child.exitCode !== null || child.signalCode !== null);
   return {
     url: place.url,
@@ -200,9 +209,10 @@ function serverProcess(place: {
       child?.kill(signal);
     },
 
-    async restart() {
-      const started = spawn(process.execPath, ['--enable-source-maps', MAIN, 'serve'], {
-        env: place.env,
+    async restart({ main = release.main, env } = {}) {
+      release = { main, env: { ...release.env, ...env } };
+      const started = spawn(process.execPath, ['--enable-source-maps', main, 'serve'], {
+        env: release.env,
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       child = started;
