@@ -59,8 +59,10 @@ try {
     family.busy = false;
   };
 
-  console.log('| minute | requests | failed | p50 ms | p99 ms | resident MiB | connections |');
-  console.log('|---|---|---|---|---|---|---|');
+  console.log(
+    '| minute | requests | failed | p50 ms | p99 ms | resident MiB | connections | events in the log |',
+  );
+  console.log('|---|---|---|---|---|---|---|---|');
   let [sent, underWay, failed] = [0, 0, 0];
   /** @type {number[]} */
   let times = [];
@@ -93,6 +95,7 @@ try {
         at(0.99),
         await resident(),
         await connections(),
+        await events(),
       ];
       console.log(`| ${cells.join(' | ')} |`);
       times = [];
@@ -113,4 +116,9 @@ async function connections() {
     'select count(*)::int as n from pg_stat_activity where datname = current_database()',
   );
   return rows[0].n - 1;
+}
+
+async function events() {
+  const { rows } = await observer.query('select max(position) as n from log.events');
+  return rows[0].n;
 }
