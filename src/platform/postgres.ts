@@ -87,8 +87,11 @@ function toInstant(text: string): string {
   return date instanceof Date ? date.toISOString() : text;
 }
 
-/** Connection-level states of SQLSTATE: class 08, shutdowns, still starting, too many connections. */
-const TRANSIENT_STATES = /^(08...|57P0[1235]|53300)$/;
+/**
+ * Connection-level states of SQLSTATE: class 08, shutdowns, still starting, sessions that were silent
+ * for too long, too many connections.
+ */
+const TRANSIENT_STATES = /^(08...|57P0[1235]|25P03|53300)$/;
 const TRANSIENT_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

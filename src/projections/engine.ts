@@ -91,6 +91,38 @@ export async function openEngine(
     process.exitCode = 1;
     process.kill(process.pid, 'SIGTERM');
   });
+  const place: Place = {
+    pool,
+    readers,
+    closing,
+    async leave() {
+      closing.abort();
+      await Promise.all([pool.end(), readers.end()]);
+      await embedded?.stop();
+    },
+  };
+  try {
+    return await openIn(place, config, log, options);
+  } catch (error) {
+    // What is open would keep a process alive that can do nothing.
+    await place.leave();
+    throw error;
+  }
+}
+
+/** Where an engine is: its database, and what it has there until it closes. */
+interface Place extends Pools {
+  readonly closing: AbortController;
+  leave(): Promise<void>;
+}
+
+async function openIn(
+  { pool, readers, closing, leave }: Place,
+  config: Config,
+  log: Logger,
+  options: EngineOptions,
+): Promise<Engine> {
+  const { observability } = options;
   await migrateLog(pool);
   const inline = config.eventStoreUrl === null;
   const engine: LogEngine = inline ? 'postgres' : 'eventstoredb';
@@ -108,16 +140,13 @@ export async function openEngine(
       },
     });
     const state = await enterVersion(client, READ_SCHEMA, { inline });
-    // What is not built yet gets its indexes when it is.
-    const sql = state === 'building' ? tablesSql : readModelSql;
-    await client.query(sql(READ_SCHEMA, protocolReadModels));
+    // What is being built gets its indexes then, from another node perhaps, at this very moment.
+    if (state !== 'building') await client.query(readModelSql(READ_SCHEMA, protocolReadModels));
+    else if (!(await hasTables(client, READ_SCHEMA))) {
+      await client.query(tablesSql(READ_SCHEMA, protocolReadModels));
+    }
     await client.query(auditSql(AUDIT_SCHEMA));
     await enterAudit(client, AUDIT_SCHEMA);
-  }).catch(async (error) => {
-    closing.abort();
-    await Promise.all([pool.end(), readers.end()]);
-    await embedded?.stop();
-    throw error;
   });
   await SubjectKeys.migrate(pool);
 
@@ -183,10 +212,16 @@ export async function openEngine(
       closing.abort();
       await store.close();
       await projector;
-      await Promise.all([pool.end(), readers.end()]);
-      await embedded?.stop();
+      await leave();
     },
   };
+}
+
+async function hasTables(client: pg.ClientBase, schema: string): Promise<boolean> {
+  const { rows } = await client.query('select to_regclass($1) is not null as there', [
+    `${schema}.checkpoint`,
+  ]);
+  return rows[0]?.there === true;
 }
 
 /** Resolves when this version of the read models shows a position. */

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { RecordedEvent } from '../eventstore/event-store.ts';
 import { LOCKS } from '../platform/locks.ts';
+import { isTransient } from '../platform/postgres.ts';
 import { OPERATIONS_SQL } from './operations.ts';
 import { Unprojectable } from './projection.ts';
 
@@ -194,8 +195,12 @@ export async function noteVersion(
   );
 }
 
-/** Notes why a version stands still. */
+/**
+ * Notes why a version stands still. That a node has lost its session with the database is no reason:
+ * another leads then, and would not know that there is something to take back.
+ */
 export async function noteFailure(pool: pg.Pool, schema: string, error: unknown): Promise<void> {
+  if (isTransient(error)) return;
   const event = error instanceof Unprojectable ? (error.event as Partial<RecordedEvent>) : {};
   const failure = {
     message: error instanceof Error ? error.message : String(error),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { connectPostgres, isTransient } from '../../src/platform/postgres.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -88,6 +89,14 @@ describe('connectPostgres', () => {
   });
 });
 
+test('outlives a connection that breaks while in use, between two statements', async () => {
+  const client = await pool.connect();
+  const { rows } = await client.query('select pg_backend_pid() as pid');
+  await pool.query('select pg_terminate_backend($1)', [rows[0].pid]);
+  await until(() => client.query('select').then(() => false, isTransient));
+  client.release(true);
+});
+
 describe('isTransient', () => {
   const failure = (sql: string) => pool.query(sql).then(fail, (error: unknown) => error);
   const fail = () => {
@@ -107,7 +116,7 @@ describe('isTransient', () => {
     }
   });
 
-  test.each(['57P03', '53300', '08006', '57P02'])('is true of the state %s', (code) => {
+  test.each(['57P03', '53300', '08006', '57P02', '25P03'])('is true of the state %s', (code) => {
     const error = Object.assign(new Error('as PostgreSQL says'), { code });
     expect(isTransient(error)).toBe(true);
     expect(isTransient(new Error('wrapped', { cause: error }))).toBe(true);

@@ -158,7 +158,9 @@ describe('the projector', () => {
       );
 
       await count(second, 2, 0);
-      await until(async () => (await rowsIn('silent')).some(({ last }) => last === 2));
+      await until(async () =>
+        (await rowsIn('silent')).some((row) => row.stream === entity(second) && row.last === 2),
+      );
       const reached = await checkpoint(pool, 'silent');
       proxy.release();
       await until(() => failures.length > 0);

@@ -23,6 +23,7 @@ import {
   enterVersion,
   inlineVersion,
   migrateVersions,
+  noteFailure,
   versionOf,
 } from '../../src/projections/versions.ts';
 import { eventually } from '../support/eventually.ts';
@@ -144,5 +145,11 @@ describe('a node with another version of the read models', () => {
     expect(await scopes(READ_SCHEMA)).toEqual(
       ['alone', 'back', 'new', 'old-follows', 'old-inline', 'one', 'three', 'two'].sort(),
     );
+  });
+
+  test('is not said to stand still because the node that wrote it has lost its session', async () => {
+    const lost = Object.assign(new Error('idle-in-transaction timeout'), { code: '25P03' });
+    await noteFailure(pool, READ_SCHEMA, lost);
+    expect((await versionOf(pool, READ_SCHEMA))?.failure).toBeNull();
   });
 });

@@ -225,6 +225,12 @@ function serverProcess(place: {
       await eventually('the server is ready', () => {
         if (ended()) throw new Error(`the server did not start:\n${place.output()}`);
         return answers(`${place.adminUrl}/health/ready`);
+      }).catch((error) => {
+        const said = place
+          .output()
+          .split('\n')
+          .filter((line) => !line.includes('"request"'));
+        throw new Error(`${error.message}\n${said.join('\n')}`);
       });
     },
   };
