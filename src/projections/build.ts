@@ -22,6 +22,7 @@ export interface BuildProgress {
  * Builds read models in `schema` from the log, or goes on where it was interrupted, up to what is its
  * end when this resolves. Many events become one row before it is written, and rows go into tables
  * without indexes; these are made last.
+ * @param options.chunk how many events are folded before their rows are written
  * @throws Unprojectable when an event cannot be projected, and at once what `signal` aborts with
  */
 export async function buildReadModels(options: {
@@ -31,8 +32,9 @@ export async function buildReadModels(options: {
   projections: readonly AnyProjection[];
   signal?: AbortSignal;
   progress?: (progress: BuildProgress) => void | Promise<void>;
+  chunk?: number;
 }): Promise<number> {
-  const { client, store, schema, projections, progress } = options;
+  const { client, store, schema, projections, progress, chunk: most = CHUNK } = options;
   const signal = options.signal ?? new AbortController().signal;
   await client.query('set statement_timeout = 0');
   await client.query(tablesSql(schema, projections));
@@ -53,7 +55,7 @@ export async function buildReadModels(options: {
   const after = await checkpoint(client, schema);
   const batches = store.subscribe({
     after,
-    page: PAGE,
+    page: Math.min(PAGE, most),
     signal: AbortSignal.any([signal, stop.signal]),
   });
   for await (const batch of batches) {
@@ -62,7 +64,7 @@ export async function buildReadModels(options: {
     project(projections, batch.map(upcast), chunk.changes);
     chunk.events += batch.length;
     chunk.position = last.position;
-    if (chunk.events >= CHUNK) await flush();
+    if (chunk.events >= most) await flush();
   }
   stop.abort();
   signal.throwIfAborted();

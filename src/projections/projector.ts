@@ -4,6 +4,8 @@ import { upcast } from '../eventstore/upcast.ts';
 import { lease } from '../platform/lease.ts';
 import { listen } from '../platform/listen.ts';
 import { LOCKS } from '../platform/locks.ts';
+import { isTransient } from '../platform/postgres.ts';
+import { Unprojectable } from './projection.ts';
 import { READ_SCHEMA } from './version.ts';
 
 /** Read models that share a checkpoint. Each such group has a projector of its own. */
@@ -124,7 +126,34 @@ async function lead(options: ProjectorOptions): Promise<void> {
   }
 }
 
+/** What can be projected is; what cannot is found out, event by event. @throws Unprojectable */
 async function projectBatch(
+  client: pg.PoolClient,
+  options: ProjectorOptions,
+  batch: readonly RecordedEvent[],
+): Promise<void> {
+  try {
+    await projectAtOnce(client, options, batch);
+  } catch (error) {
+    if (isPassing(error)) throw error;
+    await client.query('rollback');
+    for (const event of batch) {
+      await projectAtOnce(client, options, [event]).catch((cause) => {
+        throw cause instanceof Unprojectable || isPassing(cause)
+          ? cause
+          : new Unprojectable(event, cause);
+      });
+    }
+  }
+}
+
+/** Whether no event is to blame: the database was away, was stopped, or could not serve all at once. */
+function isPassing(error: unknown): boolean {
+  const { code = '' } = error as { code?: string };
+  return isTransient(error) || /^(25P0[23]|40|53|55|57|58)/.test(code);
+}
+
+async function projectAtOnce(
   client: pg.PoolClient,
   { schema, group, write }: ProjectorOptions,
   batch: readonly RecordedEvent[],

@@ -208,6 +208,31 @@ describe('the projector', () => {
     await running.stop();
   });
 
+  test('goes on where it stood still once what it stood at is mended, and has skipped nothing', async () => {
+    await fresh('mended');
+    const failures: unknown[] = [];
+    const [good, poisoned, after] = [newStream(), newStream(), newStream()];
+    const before = await count(good, 1);
+    // What the database refuses is no other poison than what the projection does.
+    const position = await count(poisoned, 2 ** 40);
+    const last = await count(after, 1);
+    await pool.query('delete from log.events where stream <> all($1)', [[good, poisoned, after]]);
+    const running = await projector('mended', { failed: (error) => failures.push(error) });
+    await until(() => failures.length >= 2);
+    expect(failures[0]).toBeInstanceOf(Unprojectable);
+    expect((failures[0] as Unprojectable).event).toMatchObject({ stream: poisoned, position });
+    expect(await checkpoint(pool, 'mended')).toBe(before);
+
+    await pool.query(`update log.events set data = '{"n": 2}' where stream = $1`, [poisoned]);
+    await until(async () => (await checkpoint(pool, 'mended')) === last);
+    const rows = [good, poisoned, after].map((stream, nth) => ({
+      stream: entity(stream),
+      last: nth === 1 ? 2 : 1,
+    }));
+    expect(await rowsIn('mended')).toEqual(expect.arrayContaining(rows));
+    await running.stop();
+  });
+
   test('a wait for what is not projected is over in time', async () => {
     await fresh('waits');
     const stop = new AbortController();

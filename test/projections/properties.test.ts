@@ -5,9 +5,8 @@ import { fold } from '../../src/domain/decider.ts';
 import type { ScopeState } from '../../src/domain/scope.ts';
 import { protocolReadModels } from '../../src/projections/index.ts';
 import { type AnyProjection, type Projectable, project } from '../../src/projections/projection.ts';
-import { deciderOf, entityNames, type Step, steps } from '../support/arbitraries.ts';
-import { attempt } from '../support/decider-spec.ts';
-import { eventOf } from '../support/projectable.ts';
+import { deciderOf, steps } from '../support/arbitraries.ts';
+import { happen, histories } from '../support/histories.ts';
 
 const readModels: readonly AnyProjection[] = protocolReadModels;
 
@@ -37,34 +36,6 @@ function written(batches: readonly (readonly Projectable[])[]) {
   const rows = [...tables].flatMap(([table, rows]) => [...rows].map((row) => [table, ...row]));
   return rows.sort((a, b) => (String([a[0], a[1]]) < String([b[0], b[1]]) ? -1 : 1));
 }
-
-/** What happens when the wishes are put one after the other, as one log. */
-function happen(wishes: readonly Step[]): Projectable[] {
-  const states = new Map<string, unknown>();
-  const log: Projectable[] = [];
-  for (const { name, stream, wish } of wishes) {
-    const decider = deciderOf(name);
-    const state = states.has(stream) ? states.get(stream) : decider.initial;
-    const { facts } = attempt(decider, wish, state);
-    states.set(stream, fold(decider, facts, state));
-    const revision = log.filter((event) => event.stream === stream).length;
-    log.push(
-      ...facts.map((fact, n) =>
-        eventOf(stream, revision + n, fact.type, fact.data, log.length + n),
-      ),
-    );
-  }
-  return log;
-}
-
-/** Up to four entities of any kind live at the same time. */
-const histories = fc
-  .subarray(
-    entityNames.flatMap((name) => ['one', 'two'].map((id) => [name, id] as const)),
-    { minLength: 1, maxLength: 4 },
-  )
-  .chain((entities) => steps(entities, 40))
-  .map(happen);
 
 /** Cuts a history at random places. */
 function cut(log: readonly Projectable[], sizes: readonly number[]): Projectable[][] {
