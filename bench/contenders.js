@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { makeClients } from './conditions.js';
 import { fill } from './filler.js';
-import { munimentEnvironment, registerClients } from './muniment.js';
+import { ADMIN_CLIENT, munimentEnvironment, registerClients } from './muniment.js';
 
 /**
  * THE LIST of servers that are compared, each a process of its own on the loopback interface.
@@ -20,6 +20,7 @@ import { munimentEnvironment, registerClients } from './muniment.js';
  * @property {Record<'authorization_endpoint' | 'token_endpoint' | 'introspection_endpoint' | 'userinfo_endpoint', string>} endpoints
  * @property {Clients} clients
  * @property {import('./user-agent.js').Person} person
+ * @property {{ graphql: string, credentials: import('./conditions.js').Credentials }} [admin] of Muniment
  * @property {() => Promise<void>} stop
  */
 
@@ -90,13 +91,15 @@ async function startMuniment(place) {
   });
   const server = await startServer([...nodeFlags, MUNIMENT, 'serve'], env, issuer);
   try {
+    const graphql = `http://127.0.0.1:${adminPort}/graphql`;
     const clients = await registerClients(makeClients(), {
-      graphql: `http://127.0.0.1:${adminPort}/graphql`,
+      graphql,
       tokenEndpoint: server.endpoints.token_endpoint,
       administrator,
     });
     await fill(databaseUrl, 'muniment', tokens);
-    return { name, title: titles[name], ...server, clients, person };
+    const admin = { graphql, credentials: { clientId: ADMIN_CLIENT, clientSecret: administrator } };
+    return { name, title: titles[name], ...server, clients, person, admin };
   } catch (error) {
     await server.stop();
     throw error;

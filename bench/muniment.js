@@ -4,7 +4,7 @@ import { post } from './http.js';
 
 /** How Muniment is configured and gets its clients: as an administrator would, through GraphQL. */
 
-const ADMIN_CLIENT = 'muniment-admin';
+export const ADMIN_CLIENT = 'muniment-admin';
 const ADMIN_SCOPE = 'admin:resources:write admin:scopes:write admin:clients:write';
 
 /** @param {{ issuer: string, port: number, adminPort: number, databaseUrl: string, workers: number }} place */
