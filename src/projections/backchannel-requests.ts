@@ -50,7 +50,7 @@ export const backchannelRequests: Projection<
     amr: 'jsonb',
     redeemed_at: 'timestamptz',
   },
-  indexes: ['(sub, expires_at)', '(requested_at, digest)', '(grant_id)'],
+  indexes: ['(sub, expires_at)', '(requested_at, digest)', '(grant_id)', '(client_id)'],
   on: {
     BackchannelAuthenticationRequested: ({ data, id }) => [
       {

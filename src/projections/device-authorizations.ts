@@ -49,7 +49,13 @@ export const deviceAuthorizations: Projection<
     error_description: 'text',
     redeemed_at: 'timestamptz',
   },
-  indexes: ['(grant_id)', '(expires_at)', '(requested_at, digest)'],
+  indexes: [
+    '(grant_id)',
+    '(expires_at)',
+    '(requested_at, digest)',
+    '(client_id)',
+    '(sub) where sub is not null',
+  ],
   on: {
     DeviceAuthorizationRequested: ({ data, id }) => [
       {

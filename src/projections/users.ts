@@ -35,7 +35,13 @@ export const users: Projection<UserRow, 'sub', UserFacts> = {
     created_at: 'timestamptz not null',
     changed_at: 'timestamptz not null',
   },
-  indexes: ['(username_digest)', '(created_at, sub)'],
+  indexes: [
+    '(username_digest)',
+    '(created_at, sub)',
+    '(created_at, sub) where disabled_at is not null',
+    '(created_at, sub) where erased_at is not null',
+    'using gin (roles)',
+  ],
   on: {
     UserRegistered: ({ data, at }) => [
       {
