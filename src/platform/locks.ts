@@ -10,7 +10,7 @@ export const LOCKS = {
   /** With the version of the read models: see projector.ts. */
   project: 746_620,
   audit: 746_621,
-  /** Shared by the nodes of a version of the read models, exclusive for who would be rid of it. */
+  /** Shared by the nodes of a version of the read models or an engine, exclusive for who would be rid of it. */
   nodes: 746_622,
   /** One rebuild at a time. */
   rebuild: 746_623,

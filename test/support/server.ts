@@ -11,7 +11,8 @@ import { type EventStoreDouble, startEventStoreDouble } from './eventstoredb/dou
 import { eventually } from './eventually.ts';
 import { createDatabase, type TestDatabase } from './postgres.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** The program that `npm run build` made. */
+export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const ISSUER_HOST = 'localhost';
 /** Milliseconds after which a server that was told to stop is not going to: SHUTDOWN_TIMEOUT and some. */
 const STOP_MS = 30_000;
@@ -137,7 +138,8 @@ export async function startTestServer(options: {
     await Promise.all(nodes.map((node) => node.restart()));
     admin = openAdmin({ database, eventStoreUrl: double?.url, masterKey });
   } catch (error) {
-    await stop();
+    // Why it did not start says more than that it ended.
+    await stop().catch(() => {});
     throw error;
   }
   return {
