@@ -53,6 +53,18 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await random.pick(proxies).interrupt();
   },
 
+  async 'the leader is cut off from Postgres'(scene) {
+    const leader = await findLeader(scene.server.admin.pool, scene.engine);
+    const proxy = scene.proxies[leader.node];
+    proxy?.hold();
+    try {
+      await measureTakeOver(scene, 'cut off', leader);
+      await scene.load.answers(MEANWHILE, others(scene, nodeOf(scene, leader)));
+    } finally {
+      proxy?.release();
+    }
+  },
+
   async 'Postgres is slow'({ load, proxies }) {
     for (const proxy of proxies) proxy.delay = 20;
     await load.answers(MEANWHILE).finally(() => {

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import setUp from '../support/global-setup.ts';
 import { ENGINES } from '../support/server.ts';
-import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
+import { type ChaosReport, runChaos } from './run.ts';
 
-const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eventstoredb] [--nodes 3]
+const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eventstoredb] [--nodes 3] [--workers 1]
 
-Lets several nodes serve while faults befall them, on each engine, and once more with two workers
-per node. The seed chooses the faults and their order; it is printed, and can be given again.`;
+Lets several nodes serve while faults befall them, on each engine or on one. The seed chooses the faults and their order; it is printed, and can be given again.`;
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +15,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     engine: { type: 'string' },
     nodes: { type: 'string', default: '3' },
+    workers: { type: 'string', default: '1' },
     help: { type: 'boolean' },
   },
 });
@@ -24,18 +24,19 @@ if (values.help) console.log(USAGE);
 else await main();
 
 async function main(): Promise<void> {
-  const conditions = { seed: Number(values.seed), seconds: Number(values.seconds) };
-  const runs: ChaosOptions[] = [
-    ...ENGINES.map((engine) => ({ ...conditions, engine, nodes: Number(values.nodes) })),
-    { ...conditions, engine: 'postgres' as const, nodes: 2, workers: 2 },
-  ].filter(({ engine }) => engine === (values.engine ?? engine));
+  const [seconds, seed, nodes, workers] = [
+    values.seconds,
+    values.seed,
+    values.nodes,
+    values.workers,
+  ].map(Number) as [number, number, number, number];
+  const engines = ENGINES.filter((engine) => engine === (values.engine ?? engine));
   await setUp();
   try {
-    for (const run of runs) {
-      const { engine, nodes, workers = 1, seed } = run;
+    for (const engine of engines) {
       console.log(`\n${engine}, ${nodes} nodes of ${workers} process(es), seed ${seed}`);
       const output = join(tmpdir(), `muniment-chaos-${engine}-${seed}.log`);
-      const report = await runChaos({ ...run, tell, output });
+      const report = await runChaos({ engine, seconds, seed, nodes, workers, tell, output });
       print(report);
       if (report.violations.length > 0) process.exitCode = 1;
     }

@@ -99,7 +99,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const events = await server.admin.events();
     await allProjected(server, engine, events.at(-1)?.position);
     await load.checkAll();
-    for (const violation of logViolations(events, ledger)) ledger.violated(violation);
+    for (const violation of logViolations(events, ledger, engine)) ledger.violated(violation);
     const { code, stdout, stderr } = await server.run('rebuild');
     if (code !== 0 || !stdout.includes('The read models are as they were.')) {
       ledger.violated(`a rebuild made other read models: ${stdout}${stderr}`);
