@@ -5,9 +5,11 @@ import setUp from '../support/global-setup.ts';
 import { ENGINES } from '../support/server.ts';
 import { type ChaosReport, runChaos } from './run.ts';
 
-const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eventstoredb] [--nodes 3] [--workers 1]
+const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eventstoredb]
+  [--nodes 3] [--workers 1]
 
-Lets several nodes serve while faults befall them, on each engine or on one. The seed chooses the faults and their order; it is printed, and can be given again.`;
+Lets several nodes serve while faults befall them, on each engine or on one. The seed chooses the
+faults and their order; it is printed, and can be given again.`;
 
 const { values } = parseArgs({
   options: {

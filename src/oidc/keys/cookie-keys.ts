@@ -42,7 +42,7 @@ export interface CookieKeyRotation extends Omit<KeyRotation, 'reads'> {
 export async function rotateCookieKeys(rotation: CookieKeyRotation): Promise<void> {
   const { pool, reads, execute, secrets } = rotation;
   const policy = cookieKeyPolicy(rotation.policy);
-  await exclusively(pool, LOCKS.rotateKeys, async () => {
+  await exclusively(pool, LOCKS.rotateKeys, async (lock) => {
     const now = new Date().toISOString();
     const keys = (await reads.cookieKeys()).map((row) => ({
       ...row,
@@ -50,6 +50,7 @@ export async function rotateCookieKeys(rotation: CookieKeyRotation): Promise<voi
       alg: COOKIES,
     }));
     for (const due of keysDue(keys, now, policy)) {
+      await lock.query('select');
       if ('activate' in due)
         await execute([activateCookieKey(due.activate, now)], systemEnvelope());
       else if ('retire' in due) {

@@ -92,7 +92,7 @@ export interface KeyRotation {
 /** Does what is due now. When several nodes do, each sees what those before it have done. */
 export async function rotateSigningKeys(rotation: KeyRotation): Promise<void> {
   const { pool, reads, execute, secrets, policy } = rotation;
-  await exclusively(pool, LOCKS.rotateKeys, async () => {
+  await exclusively(pool, LOCKS.rotateKeys, async (lock) => {
     const now = new Date().toISOString();
     for (const due of keysDue(await reads.signingKeys(), now, policy)) {
       const act =
@@ -105,6 +105,8 @@ export async function rotateSigningKeys(rotation: KeyRotation): Promise<void> {
           : 'activate' in due
             ? activateSigningKey(due.activate, now)
             : endSigningKey(due.retire, now, 'superseded');
+      // Of a process that was held meanwhile, the lock is another's.
+      await lock.query('select');
       await execute([act], systemEnvelope());
     }
   });
