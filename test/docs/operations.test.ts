@@ -51,6 +51,17 @@ describe('docs/operations.md', () => {
     await server.node.restart({ env: { DATABASE_URL: other.url } });
   });
 
+  test('needs no other schemas than those', async () => {
+    const { pool } = server.admin;
+    await server.node.kill();
+    const { rows } = await pool.query<{ name: string }>(
+      `select nspname as name from pg_namespace where nspname ~ '^(read_|audit_|projections)'`,
+    );
+    expect(rows.length).toBeGreaterThan(2);
+    for (const { name } of rows) await pool.query(`drop schema ${name} cascade`);
+    await server.node.restart();
+  });
+
   test.each(
     blocks
       .flatMap(({ text }) => [...text.matchAll(/^node dist\/cli\/main\.js (?!serve)(.+)$/gm)])
