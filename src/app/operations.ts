@@ -99,6 +99,7 @@ async function attend(options: OperationsOptions, part: ProjectionName): Promise
     const now = await stateOf(store, part);
     if (now.underWay?.operationId === underWay.operationId) await finish(options, part, underWay);
   } finally {
+    await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
     client.release(true);
   }
 }

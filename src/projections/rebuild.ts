@@ -181,6 +181,8 @@ async function alone<T>(
     return await work(client);
   } finally {
     signal?.removeEventListener('abort', release);
+    // The end of a connection is noticed a moment later: the next one may begin at once.
+    if (!released) await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
     release();
   }
 }
