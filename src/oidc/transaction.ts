@@ -10,8 +10,9 @@ import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { instantIn } from './adapter/model-adapter.ts';
 import { envelopeOf } from './envelope.ts';
-import { AWAY, oauthError, replaceResponse, withdrawResponse } from './errors.ts';
-import { send } from './pages/pages.ts';
+import { AWAY, type OAuthError, oauthError, replaceResponse, withdrawResponse } from './errors.ts';
+import { negotiateLocale } from './pages/locale.ts';
+import { type Pages, send } from './pages/pages.ts';
 import { UnitOfWork, withUnitOfWork } from './unit-of-work.ts';
 
 export interface TransactionContext {
@@ -21,6 +22,7 @@ export interface TransactionContext {
   readonly subjectKeys: SubjectKeys;
   /** Seconds. */
   readonly refreshTokenLeeway: number;
+  readonly pages: Pages;
 }
 
 /** The answer to a rotation, kept for the leeway: readable only with the token that was rotated. */
@@ -34,8 +36,11 @@ const ANSWER = 'RotationAnswer';
 export function transaction(context: TransactionContext): Middleware {
   return async (ctx, next) => {
     const unit = new UnitOfWork();
-    await withUnitOfWork(unit, next);
-    if (isTransient(ctx.state.failure)) return replaceResponse(ctx, AWAY);
+    await withUnitOfWork(unit, next).catch((error) => {
+      if (!isTransient(error)) throw error;
+      ctx.state.failure = error;
+    });
+    if (isTransient(ctx.state.failure)) return refuse(context, ctx, AWAY);
     if (ctx.status >= 500) return;
     try {
       await commit(context, ctx, unit);
@@ -49,10 +54,19 @@ export function transaction(context: TransactionContext): Middleware {
         withdrawResponse(ctx);
         send(ctx, page);
       } else {
-        replaceResponse(ctx, oauthError(error, ctx.get('DPoP') !== ''));
+        refuse(context, ctx, oauthError(error, ctx.get('DPoP') !== ''));
       }
     }
   };
+}
+
+/** What cannot be done at the moment is told on a page where a browser asks; all else is for clients. */
+function refuse({ pages }: TransactionContext, ctx: Context, answer: OAuthError): void {
+  replaceResponse(ctx, answer);
+  if (answer.status !== 503 || ctx.accepts('json', 'html') !== 'html') return;
+  const { status, error, error_description: message } = answer;
+  const locale = negotiateLocale({ acceptLanguage: ctx.get('Accept-Language') });
+  send(ctx, pages.error({ locale, status, error, message, requestId: ctx.state.requestId }));
 }
 
 async function commit(context: TransactionContext, ctx: Context, unit: UnitOfWork): Promise<void> {

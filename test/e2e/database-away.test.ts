@@ -31,7 +31,8 @@ describe('when the session with the database ends under a read,', () => {
   const send = (path: string, init?: RequestInit) =>
     server.node.fetch(`${server.issuer}${path}`, init);
   const post = (path: string) => send(path, { method: 'POST', body: new URLSearchParams(form) });
-  const page = () => send(interaction.path, { headers: { cookie: interaction.cookie } });
+  const page = (headers: Record<string, string> = {}) =>
+    send(interaction.path, { headers: { cookie: interaction.cookie, ...headers } });
 
   /** Has a request wait for a table that it reads, and ends the session in which it does. */
   async function cutOff(table: string, ask: () => Promise<Response>): Promise<Response> {
@@ -59,12 +60,22 @@ describe('when the session with the database ends under a read,', () => {
   test.each([
     ['/connect/token', `${READ_SCHEMA}.tokens`, () => post('/connect/token')],
     ['/connect/introspect', `${READ_SCHEMA}.tokens`, () => post('/connect/introspect')],
-    ['the page of a sign-in', 'state.entries', page],
+    ['the page of a sign-in', 'state.entries', () => page()],
   ])('%s says when to ask again, and then answers', async (_, table, ask) => {
     const answer = await cutOff(table, ask);
     const { error } = (await answer.json()) as { error?: string };
     const retryAfter = answer.headers.get('retry-after');
     expect([answer.status, error, retryAfter]).toEqual([503, 'temporarily_unavailable', '1']);
     expect((await ask()).status).toBe(200);
+  });
+
+  test('a browser is told so on a page, in its language', async () => {
+    const browsers = { accept: 'text/html,*/*;q=0.8', 'accept-language': 'fr' };
+    const answer = await cutOff('state.entries', () => page(browsers));
+    const header = (name: string) => answer.headers.get(name);
+    expect([answer.status, header('retry-after')]).toEqual([503, '1']);
+    expect(header('content-type')).toBe('text/html; charset=utf-8');
+    expect(header('content-security-policy')).toContain("default-src 'none'");
+    expect(await answer.text()).toContain('Le serveur ne peut pas le faire pour le moment.');
   });
 });
