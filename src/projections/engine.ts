@@ -21,6 +21,7 @@ import {
   projectionProgress,
   runProjector,
 } from './projector.ts';
+import { servedVersions } from './served-versions.ts';
 import {
   attend,
   enterAudit,
@@ -155,9 +156,12 @@ async function openIn(
     return toPosition(rows[0].head);
   };
   const wait = projectionProgress(pool, READ_SCHEMA, closing.signal);
+  const elsewhere = servedVersions(pool, closing.signal);
   const shown = async (position: Position) => {
     if (!(await wait(position, PROJECTION_WAIT_MS)))
       log.warn({ position }, 'the projector is behind');
+    if (!(await elsewhere(position, PROJECTION_WAIT_MS)))
+      log.warn({ position }, 'the projector of another version is behind');
   };
   const store = config.eventStoreUrl
     ? eventStoreDb({

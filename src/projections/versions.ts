@@ -70,6 +70,9 @@ const REGISTRY = `
     return false;
   end $$;`;
 
+/** Where it is told that nodes have come, or that a version is another's equal now (NOTIFY). */
+export const NODES_CHANNEL = 'muniment_nodes';
+
 /** Creates the registry; whoever calls holds a lock that keeps others from doing so meanwhile. */
 export async function migrateVersions(client: pg.ClientBase): Promise<void> {
   await client.query(REGISTRY + OPERATIONS_SQL);
@@ -193,6 +196,7 @@ export async function noteVersion(
      where schema = $1`,
     [schema, JSON.stringify(noted)],
   );
+  if (noted.state) await client.query(`notify ${NODES_CHANNEL}`);
 }
 
 /**
@@ -295,4 +299,5 @@ export async function attend(
     LOCKS.nodes,
     names,
   ]);
+  await client.query(`notify ${NODES_CHANNEL}`);
 }
