@@ -13,8 +13,7 @@ const rounds: { engine: EngineName; faults: string[] }[] = [
   {
     engine: 'eventstoredb',
     faults: [
-      'the leader is held',
-      'a node is killed',
+      'the leader is killed',
       'answers to appends are lost',
       'connections break after appends',
     ],
