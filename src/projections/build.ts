@@ -7,7 +7,7 @@ import { type AnyProjection, type Changes, project, type RowChange } from './pro
 import { checkpoint, saveCheckpoint } from './projector.ts';
 
 /** Events that are folded in memory before their rows are written: what an interruption costs. */
-const CHUNK = 100_000;
+const CHUNK = 50_000;
 /** Events asked for at once. */
 const PAGE = 5_000;
 
@@ -40,11 +40,12 @@ export async function buildReadModels(options: {
   await client.query(tablesSql(schema, projections));
   const start = performance.now();
   let events = 0;
+  const target: Target = { client, schema, told: new Set() };
   let chunk: Chunk = { changes: new Map(), events: 0, position: undefined };
 
   async function flush(): Promise<void> {
     if (chunk.position === undefined) return;
-    await writeChunk(client, schema, projections, chunk);
+    await writeChunk(target, projections, chunk);
     events += chunk.events;
     const eventsPerSecond = Math.round(events / ((performance.now() - start) / 1_000));
     await progress?.({ events, eventsPerSecond, position: chunk.position });
@@ -58,7 +59,7 @@ export async function buildReadModels(options: {
     page: Math.min(PAGE, most),
     signal: AbortSignal.any([signal, stop.signal]),
   });
-  for await (const batch of batches) {
+  for await (const batch of ahead(batches)) {
     const last = batch.at(-1);
     if (!last) break;
     project(projections, batch.map(upcast), chunk.changes);
@@ -74,6 +75,31 @@ export async function buildReadModels(options: {
   return events;
 }
 
+/** What comes next is asked for while what has come is worked on. Ends when `items` does. */
+async function* ahead<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  const ask = () => {
+    const asked = iterator.next();
+    // Told when it is waited for, if it ever is.
+    asked.catch(() => undefined);
+    return asked;
+  };
+  for (let asked = ask(); ; ) {
+    const { done, value } = await asked;
+    if (done) return;
+    asked = ask();
+    yield value;
+  }
+}
+
+/** Where rows are written. */
+interface Target {
+  readonly client: pg.ClientBase;
+  readonly schema: string;
+  /** Tables with rows that are told of as a whole more than once. */
+  readonly told: Set<string>;
+}
+
 interface Chunk {
   changes: Changes;
   events: number;
@@ -81,11 +107,11 @@ interface Chunk {
 }
 
 async function writeChunk(
-  client: pg.ClientBase,
-  schema: string,
+  target: Target,
   projections: readonly AnyProjection[],
   { changes, position }: Chunk,
 ): Promise<void> {
+  const { client, schema } = target;
   await client.query('begin');
   try {
     const others: Changes = new Map();
@@ -93,7 +119,7 @@ async function writeChunk(
       const rows = changes.get(projection.table) ?? new Map<string, RowChange>();
       const whole = [...rows.values()].filter(({ op }) => op === 'put');
       const parts = [...rows].filter(([, { op }]) => op !== 'put');
-      if (whole.length > 0) await writeRows(client, schema, projection, whole);
+      if (whole.length > 0) await writeRows(target, projection, whole);
       if (parts.length > 0) others.set(projection.table, new Map(parts));
     }
     await applyChanges(client, schema, others);
@@ -105,20 +131,33 @@ async function writeChunk(
   }
 }
 
-/** By COPY: into the table itself while it is empty, else beside it and from there. */
+/** By COPY: into the table itself while no row is there already, else beside it and from there. */
 async function writeRows(
-  client: pg.ClientBase,
-  schema: string,
+  { client, schema, told }: Target,
   projection: AnyProjection,
   changes: readonly RowChange[],
 ): Promise<void> {
-  const name = `${schema}.${projection.table}`;
-  const { rows } = await client.query(`select exists (select from ${name}) as filled`);
+  const { table } = projection;
+  const name = `${schema}.${table}`;
   const columns = { ...projection.columns, revision: 'integer' };
   const whole = changes.map(({ row }) => row);
-  if (!rows[0]?.filled) return copyRows(client, name, columns, whole);
+  if (!told.has(table)) {
+    await client.query('savepoint copied');
+    try {
+      await copyRows(client, name, columns, whole);
+      return;
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      await client.query('rollback to savepoint copied');
+      told.add(table);
+    }
+  }
   await client.query(`create temporary table staged (like ${name}) on commit drop`);
   await copyRows(client, 'staged', columns, whole);
   await insertStaged(client, schema, projection);
   await client.query('drop table staged');
+}
+
+function isDuplicate(error: unknown): boolean {
+  return (error as { code?: string }).code === '23505';
 }

@@ -46,7 +46,7 @@ export async function compareReadModels(
   projections: readonly AnyProjection[],
   sides: Sides,
 ): Promise<Divergence[]> {
-  const divergences: Divergence[] = [];
+  let divergences: Divergence[] = [];
   for (const projection of projections) {
     const before = await digests(client, sides.found, projection);
     const after = await digests(client, sides.expected, projection);
@@ -55,7 +55,7 @@ export async function compareReadModels(
     );
     if (differing.length === 0) continue;
     const some = `where ${bucketSql(projection.key)} = any($1)`;
-    divergences.push(...(await rowByRow(client, projection, sides, some, differing)));
+    divergences = divergences.concat(await rowByRow(client, projection, sides, some, differing));
   }
   return divergences;
 }
@@ -67,13 +67,13 @@ export async function stillDiverging(
   sides: Sides,
   before: readonly Divergence[],
 ): Promise<Divergence[]> {
-  const divergences: Divergence[] = [];
+  let divergences: Divergence[] = [];
   for (const projection of projections) {
     const keys = before.filter(({ table }) => table === projection.table).map(({ key }) => key);
     if (keys.length === 0) continue;
     const some = `where (${projection.key}) in (${keysSql(projection)})`;
     const found = await rowByRow(client, projection, sides, some, JSON.stringify(keys));
-    divergences.push(...found);
+    divergences = divergences.concat(found);
   }
   return divergences;
 }
