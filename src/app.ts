@@ -83,7 +83,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const call = observability.calls(outbound(config));
     const uninvited = openPolicy(config.clientRegistrationScopes);
     const documents = { ...config, store, outbound: call, openPolicy: uninvited };
-    const reads = new ProtocolReads(engine.readers, perRequest, withClientDocuments(documents));
+    const knowing = withClientDocuments(documents);
+    const reads = new ProtocolReads(engine.readers, perRequest, knowing, engine.late);
     const told = noticeConsequences({ reads, secrets });
     const ended = endingConsequences(secrets, config);
     const decided = observability.decisions(

@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import { DomainError } from '../domain/errors.ts';
 import { LogUnavailable } from '../eventstore/event-store.ts';
 import { RETRY_AFTER } from '../platform/http.ts';
+import { isTransient } from '../platform/postgres.ts';
 import { USER_CODE } from './adapter/device-code.ts';
 import { POLL } from './adapter/polling.ts';
 import { PUSHED_REQUEST_USE } from './adapter/pushed-requests.ts';
@@ -17,6 +18,11 @@ export interface OAuthError {
 
 /** What a client is told while the database cannot be asked. */
 export const AWAY: OAuthError = unavailable('the database is away; try again');
+
+/** Whether this went wrong because the log or the database could not be asked. */
+export function isAway(error: unknown): boolean {
+  return error instanceof LogUnavailable || isTransient(error);
+}
 
 /** What a refused commit means to the client whose request it was. */
 export function oauthError(error: unknown, usesDpop: boolean): OAuthError {

@@ -4,13 +4,19 @@ import { DomainError } from '../domain/errors.ts';
 import { session } from '../domain/session.ts';
 import type { StateChange } from '../eventstore/event-store.ts';
 import { type Act, act, type Execute } from '../eventstore/execute.ts';
-import { isTransient } from '../platform/postgres.ts';
 import { keyFrom, openWith, type Secrets, sealWith } from '../platform/secrets.ts';
 import type { SubjectKeys } from '../platform/subject-keys.ts';
 import type { ProtocolReads } from '../projections/protocol-reads.ts';
 import { instantIn } from './adapter/model-adapter.ts';
 import { envelopeOf } from './envelope.ts';
-import { AWAY, type OAuthError, oauthError, replaceResponse, withdrawResponse } from './errors.ts';
+import {
+  AWAY,
+  isAway,
+  type OAuthError,
+  oauthError,
+  replaceResponse,
+  withdrawResponse,
+} from './errors.ts';
 import { negotiateLocale } from './pages/locale.ts';
 import { type Pages, send } from './pages/pages.ts';
 import { UnitOfWork, withUnitOfWork } from './unit-of-work.ts';
@@ -37,10 +43,10 @@ export function transaction(context: TransactionContext): Middleware {
   return async (ctx, next) => {
     const unit = new UnitOfWork();
     await withUnitOfWork(unit, next).catch((error) => {
-      if (!isTransient(error)) throw error;
+      if (!isAway(error)) throw error;
       ctx.state.failure = error;
     });
-    if (isTransient(ctx.state.failure)) return refuse(context, ctx, AWAY);
+    if (isAway(ctx.state.failure)) return refuse(context, ctx, AWAY);
     if (ctx.status >= 500) return;
     try {
       await commit(context, ctx, unit);

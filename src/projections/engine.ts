@@ -1,10 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { type EventStore, type Position, toPosition } from '../eventstore/event-store.ts';
+import {
+  type EventStore,
+  LogUnavailable,
+  type Position,
+  toPosition,
+} from '../eventstore/event-store.ts';
 import { eventStoreDb } from '../eventstore/eventstoredb.ts';
 import { postgresEventStore } from '../eventstore/postgres.ts';
 import { exclusively, migrateLog, writeState } from '../eventstore/postgres-schema.ts';
+import { coalesced } from '../platform/coalesce.ts';
 import type { Config } from '../platform/config.ts';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { LOCKS } from '../platform/locks.ts';
@@ -43,6 +49,12 @@ export interface Engine extends Pools {
   readonly store: EventStore;
   /** About where the log ends, for showing progress. */
   head(): Promise<Position>;
+  /**
+   * Waits for what the log holds by now.
+   * @returns false where the read models hold it always
+   * @throws LogUnavailable when they do not in time
+   */
+  late(): Promise<boolean>;
   /** Resolves when the read models show a position; false when that takes too long. */
   projected(position: Position): Promise<boolean>;
   close(): Promise<void>;
@@ -201,9 +213,19 @@ async function openIn(
   const about = inline ? head : async () => (await checkpoint(pool, READ_SCHEMA)) ?? toPosition(0);
   if (options.project) await ready(pool, await about(), options.waiting);
 
+  const late = coalesced<true, boolean>(async (asked) => {
+    if (inline && (await inlineVersion(pool)) === READ_SCHEMA) return asked.map(() => false);
+    const last = await store.last();
+    if (last && !(await wait(last.position, PROJECTION_WAIT_MS))) {
+      throw new LogUnavailable('the read models are behind the log');
+    }
+    return asked.map(() => true);
+  });
+
   return {
     pool,
     readers,
+    late: () => late(true),
     store: observability?.log(store) ?? store,
     async projected(position) {
       if (inline && (await inlineVersion(pool)) === READ_SCHEMA) {

@@ -97,12 +97,14 @@ export class ProtocolReads {
   /**
    * @param around may remember the answers, say for as long as a request lasts
    * @param knowing may know clients beside those that have a row
+   * @param late waits until the read models hold what the log does; false where they always do
    */
   constructor(
     private readonly pool: pg.Pool,
     around: <V>(name: string, read: Read<V>) => Read<V> = (_, read) => read,
     knowing: (read: Read<KnownClient | undefined>) => Read<KnownClient | undefined> = (read) =>
       read,
+    late: () => Promise<boolean> = async () => false,
   ) {
     const of = <V>(name: string, key: keyof V & string, sql: string) =>
       around(name, byKey<V>(pool, name, key, sql));
@@ -124,7 +126,8 @@ export class ProtocolReads {
       `select client_id, jsonb_agg(to_jsonb(t) order by locale) as texts from ${s}.client_texts t
        where client_id = any($1) group by client_id`,
     );
-    this.token = of(
+    const token = byKey<KnownToken>(
+      pool,
       'token',
       'digest',
       `select t.*, to_jsonb(g) as grant, to_jsonb(u) as user, to_jsonb(s) as session,
@@ -140,6 +143,10 @@ export class ProtocolReads {
          where s.uid = g.session_uid) s on true
        where t.digest = any($1)`,
     );
+    // Whoever is told that a token is none throws it away: that has to be certain.
+    const certain: typeof token = async (digest) =>
+      (await token(digest)) ?? ((await late()) ? token(digest) : undefined);
+    this.token = around('token', certain);
     this.grant = of('grant', 'grant_id', `select * from ${s}.grants where grant_id = any($1)`);
     this.session = of('session', 'uid', `${sessions('c.uid = s.uid')} where s.uid = any($1)`);
     this.deviceAuthorization = of(

@@ -13,7 +13,8 @@ const rounds: { engine: EngineName; faults: string[] }[] = [
   {
     engine: 'eventstoredb',
     faults: [
-      'the leader is killed',
+      'the leader is held',
+      'a node is killed',
       'answers to appends are lost',
       'connections break after appends',
     ],
