@@ -3,6 +3,7 @@ import { type Allowance, union } from './consent.ts';
 import { type Decider, same } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant, RevocationReason } from './ids.ts';
+import { changing, ending, type IssuedByDigest, issued, issuing } from './issued.ts';
 import type { Audience } from './token.ts';
 
 /**
@@ -106,9 +107,9 @@ export interface GrantState {
   readonly status: 'none' | 'open' | 'revoked';
   readonly terms: GrantTerms | null;
   /** Only what has not expired: a fact that issues something forgets what expired before it. */
-  readonly codes: Readonly<Record<Digest, Redeemable>>;
-  readonly refreshTokens: Readonly<Record<Digest, Redeemable>>;
-  readonly accessTokens: Readonly<Record<Digest, { readonly expiresAt: Instant }>>;
+  readonly codes: IssuedByDigest<Redeemable>;
+  readonly refreshTokens: IssuedByDigest<Redeemable>;
+  readonly accessTokens: IssuedByDigest<{ readonly expiresAt: Instant }>;
 }
 
 export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
@@ -123,36 +124,33 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     }),
     AuthorizationCodeIssued: (state, code) => ({
       ...state,
-      codes: { ...unexpired(state.codes, code.issuedAt), [code.digest]: unredeemed(code) },
+      codes: issuing(state.codes, code.digest, unredeemed(code), code.issuedAt),
     }),
     AuthorizationCodeRedeemed: (state, { digest, at }) => ({
       ...state,
-      codes: redeemed(state.codes, digest, at, null),
+      codes: changing(state.codes, digest, redeemed(at, null)),
     }),
     AuthorizationCodeReplayDetected: (state) => state,
     AccessTokenIssued: (state, { digest, issuedAt, expiresAt }) => ({
       ...state,
-      accessTokens: { ...unexpired(state.accessTokens, issuedAt), [digest]: { expiresAt } },
+      accessTokens: issuing(state.accessTokens, digest, { expiresAt }, issuedAt),
     }),
     AccessTokenRevoked: (state, { digest }) => ({
       ...state,
-      accessTokens: without(state.accessTokens, digest),
+      accessTokens: ending(state.accessTokens, digest),
     }),
     RefreshTokenIssued: (state, token) => ({
       ...state,
-      refreshTokens: {
-        ...unexpired(state.refreshTokens, token.issuedAt),
-        [token.digest]: unredeemed(token),
-      },
+      refreshTokens: issuing(state.refreshTokens, token.digest, unredeemed(token), token.issuedAt),
     }),
     RefreshTokenRedeemed: (state, { digest, at, successor }) => ({
       ...state,
-      refreshTokens: redeemed(state.refreshTokens, digest, at, successor),
+      refreshTokens: changing(state.refreshTokens, digest, redeemed(at, successor)),
     }),
     RefreshTokenReuseDetected: (state) => state,
     RefreshTokenRevoked: (state, { digest }) => ({
       ...state,
-      refreshTokens: without(state.refreshTokens, digest),
+      refreshTokens: ending(state.refreshTokens, digest),
     }),
     GrantRevoked: (state) => ({
       ...state,
@@ -182,11 +180,13 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     IssueAuthorizationCode(code, state) {
       open(state);
-      return state.codes[code.digest] ? [] : [{ type: 'AuthorizationCodeIssued', data: code }];
+      return issued(state.codes, code.digest)
+        ? []
+        : [{ type: 'AuthorizationCodeIssued', data: code }];
     },
     RedeemAuthorizationCode({ digest, now }, state) {
       open(state);
-      const code = state.codes[digest];
+      const code = issued(state.codes, digest);
       if (!code || code.expiresAt <= now) {
         throw new DomainError('not_found', 'the authorization code is not known here', {
           field: 'code',
@@ -207,23 +207,27 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     IssueAccessToken(token, state) {
       open(state);
-      const subject = token.exchangedFrom && state.accessTokens[token.exchangedFrom];
+      const subject = token.exchangedFrom && issued(state.accessTokens, token.exchangedFrom);
       if (token.exchangedFrom && (!subject || subject.expiresAt <= token.issuedAt)) {
         throw new DomainError('not_found', 'the token to be exchanged is not known here', {
           field: 'subject_token',
         });
       }
-      return state.accessTokens[token.digest] ? [] : [{ type: 'AccessTokenIssued', data: token }];
+      return issued(state.accessTokens, token.digest)
+        ? []
+        : [{ type: 'AccessTokenIssued', data: token }];
     },
     RevokeAccessToken: ({ digest }, state) =>
-      state.accessTokens[digest] ? [{ type: 'AccessTokenRevoked', data: { digest } }] : [],
+      issued(state.accessTokens, digest) ? [{ type: 'AccessTokenRevoked', data: { digest } }] : [],
     IssueRefreshToken(token, state) {
       open(state);
-      return state.refreshTokens[token.digest] ? [] : [{ type: 'RefreshTokenIssued', data: token }];
+      return issued(state.refreshTokens, token.digest)
+        ? []
+        : [{ type: 'RefreshTokenIssued', data: token }];
     },
     RedeemRefreshToken({ digest, successor, now, leeway }, state) {
       open(state);
-      const token = state.refreshTokens[digest];
+      const token = issued(state.refreshTokens, digest);
       if (!token || token.expiresAt <= now) {
         throw new DomainError('not_found', 'the refresh token is not known here', {
           field: 'refresh_token',
@@ -254,7 +258,7 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     RevokeRefreshToken({ digest }, state) {
       // RFC 7009 §2.1: the access tokens of the same authorization end with it.
-      if (!state.refreshTokens[digest]) return [];
+      if (!issued(state.refreshTokens, digest)) return [];
       return [
         { type: 'RefreshTokenRevoked', data: { digest } },
         { type: 'GrantRevoked', data: { reason: 'refresh_token_revoked' } },
@@ -276,26 +280,8 @@ function unredeemed({ expiresAt }: Issued): Redeemable {
   return { expiresAt, redeemedAt: null, successor: null };
 }
 
-function redeemed(
-  all: Readonly<Record<Digest, Redeemable>>,
-  digest: Digest,
-  at: Instant,
-  successor: Digest | null,
-): Readonly<Record<Digest, Redeemable>> {
-  const one = all[digest];
-  return one ? { ...all, [digest]: { ...one, redeemedAt: at, successor } } : all;
-}
-
-function unexpired<T extends { readonly expiresAt: Instant }>(
-  all: Readonly<Record<Digest, T>>,
-  at: Instant,
-): Record<Digest, T> {
-  return Object.fromEntries(Object.entries(all).filter(([, each]) => each.expiresAt > at));
-}
-
-function without<T>(all: Readonly<Record<Digest, T>>, digest: Digest): Readonly<Record<Digest, T>> {
-  const { [digest]: _, ...others } = all;
-  return others;
+function redeemed(at: Instant, successor: Digest | null) {
+  return (one: Redeemable): Redeemable => ({ ...one, redeemedAt: at, successor });
 }
 
 function secondsBetween(earlier: Instant, later: Instant): number {

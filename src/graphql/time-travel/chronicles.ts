@@ -43,6 +43,7 @@ import {
   type InitialAccessTokenWishes,
   initialAccessToken,
 } from '../../domain/initial-access-token.ts';
+import { digestsOf } from '../../domain/issued.ts';
 import {
   type NoticeFacts,
   type NoticeState,
@@ -156,9 +157,9 @@ export const grantChronicle: Chronicle<GrantState, GrantWishes, GrantFacts> = {
       ? {
           ...terms,
           status,
-          codes: Object.keys(codes),
-          accessTokens: Object.keys(accessTokens),
-          refreshTokens: Object.keys(refreshTokens),
+          codes: digestsOf(codes),
+          accessTokens: digestsOf(accessTokens),
+          refreshTokens: digestsOf(refreshTokens),
         }
       : {},
 };
