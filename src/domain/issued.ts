@@ -26,16 +26,15 @@ export function issuing<T extends Expiring>(
   at: Instant,
 ): IssuedByDigest<T> {
   const name = digest.slice(0, SHARE);
-  const shares = Object.entries(all);
-  const left =
-    shares.length > FEW
-      ? { ...all, [name]: unexpired(all[name] ?? {}, at) }
-      : Object.fromEntries(
-          shares
-            .map(([each, share]) => [each, unexpired(share, at)] as const)
-            .filter(([, share]) => Object.keys(share).length > 0),
-        );
-  return { ...left, [name]: { ...left[name], [digest]: one } };
+  const names = Object.keys(all);
+  const left = { ...all };
+  for (const each of names.length > FEW ? [name] : names) {
+    const share = unexpired(left[each] ?? {}, at);
+    if (Object.keys(share).length > 0) left[each] = share;
+    else delete left[each];
+  }
+  left[name] = { ...left[name], [digest]: one };
+  return left;
 }
 
 /** Puts another in the place of one that is there. */
@@ -59,6 +58,9 @@ export function digestsOf(all: IssuedByDigest<unknown>): Digest[] {
   return Object.values(all).flatMap((share) => Object.keys(share));
 }
 
+/** The share itself while nothing in it has expired. */
 function unexpired<T extends Expiring>(share: Readonly<Record<Digest, T>>, at: Instant) {
-  return Object.fromEntries(Object.entries(share).filter(([, each]) => each.expiresAt > at));
+  const lasts = ([, { expiresAt }]: [Digest, T]) => expiresAt > at;
+  const all = Object.entries(share);
+  return all.every(lasts) ? share : Object.fromEntries(all.filter(lasts));
 }

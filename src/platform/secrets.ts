@@ -36,7 +36,7 @@ export function equals(a: string, b: string): boolean {
 }
 
 /** AES-256-GCM, bound to `context`: what was sealed for one purpose cannot be opened for another. */
-export function sealWith(key: Buffer | KeyObject, context: string, text: string): string {
+export function sealWith(key: KeyObject, context: string, text: string): string {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([
@@ -49,7 +49,7 @@ export function sealWith(key: Buffer | KeyObject, context: string, text: string)
 }
 
 /** @throws Error when the key or context is another, or the text was tampered with */
-export function openWith(key: Buffer | KeyObject, context: string, sealed: string): string {
+export function openWith(key: KeyObject, context: string, sealed: string): string {
   const bytes = Buffer.from(sealed, 'base64url');
   const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
@@ -61,8 +61,8 @@ export function openWith(key: Buffer | KeyObject, context: string, sealed: strin
 }
 
 /** A 256-bit key that only the holder of `secret` can derive (HKDF-SHA-256, RFC 5869). */
-export function keyFrom(secret: string | Buffer, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', `muniment:${purpose}`, 32));
+export function keyFrom(secret: string | Buffer, purpose: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `muniment:${purpose}`, 32)));
 }
 
 /** What the master key can do. Each purpose has a key of its own, derived and never stored. */
@@ -81,7 +81,7 @@ export class Secrets {
   key(purpose: string): KeyObject {
     const known = this.#keys.get(purpose);
     if (known) return known;
-    const key = createSecretKey(keyFrom(this.#masterKey, purpose));
+    const key = keyFrom(this.#masterKey, purpose);
     this.#keys.set(purpose, key);
     return key;
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { coalesced } from './coalesce.ts';
@@ -22,7 +22,7 @@ export class SubjectKeys {
   readonly #pool: pg.Pool;
   readonly #secrets: Secrets;
   /** `null`: destroyed. */
-  readonly #cache = new LRUCache<string, { key: Buffer | null }>({
+  readonly #cache = new LRUCache<string, { key: KeyObject | null }>({
     max: CACHED_KEYS,
     ttl: CACHE_MS,
   });
@@ -56,7 +56,7 @@ export class SubjectKeys {
    */
   async seal(sub: string, text: string): Promise<string> {
     const { key } = (await this.#find(sub)) ?? (await this.#make(sub));
-    return sealWith(key ?? randomBytes(KEY_BYTES), contextOf(sub), text);
+    return sealWith(key ?? createSecretKey(randomBytes(KEY_BYTES)), contextOf(sub), text);
   }
 
   /**
@@ -78,14 +78,14 @@ export class SubjectKeys {
     this.#cache.set(sub, { key: null });
   }
 
-  async #find(sub: string): Promise<{ key: Buffer | null } | undefined> {
+  async #find(sub: string): Promise<{ key: KeyObject | null } | undefined> {
     const cached = this.#cache.get(sub);
     if (cached) return cached;
     const row = await this.#load(sub);
     return row === undefined ? undefined : this.#remember(sub, row);
   }
 
-  async #make(sub: string): Promise<{ key: Buffer | null }> {
+  async #make(sub: string): Promise<{ key: KeyObject | null }> {
     const key = randomBytes(KEY_BYTES).toString('base64url');
     const { rows } = await this.#pool.query<{ key: string }>(
       `insert into vault.subject_keys (sub, key) values ($1, $2)
@@ -97,13 +97,12 @@ export class SubjectKeys {
     return this.#remember(sub, row);
   }
 
-  #remember(sub: string, row: string): { key: Buffer | null } {
+  #remember(sub: string, row: string): { key: KeyObject | null } {
     // A key destroyed since it was read stays destroyed.
     const newer = this.#cache.get(sub);
     if (newer) return newer;
-    const key =
-      row === DESTROYED ? null : Buffer.from(this.#secrets.open(PURPOSE, row), 'base64url');
-    const entry = { key };
+    const opened = () => createSecretKey(this.#secrets.open(PURPOSE, row), 'base64url');
+    const entry = { key: row === DESTROYED ? null : opened() };
     this.#cache.set(sub, entry);
     return entry;
   }

@@ -167,7 +167,7 @@ export function auditWriter(schema: string, keys: AuditKeys) {
     // What is lost with the server is projected again: the checkpoint is lost with it.
     await client.query('set local synchronous_commit to off');
     await recall(client, events);
-    const digests = await Promise.all(events.map(sourceDigest));
+    const digests = await Promise.all(events.map(remembering(sourceDigest)));
     const rows = events.map((event, nth) =>
       rowOf(event, beginnings.get(event.stream), digests[nth] ?? null),
     );
@@ -248,6 +248,17 @@ function aboutItself({ data, stream }: RecordedEvent): About {
 
 function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
+}
+
+/** Asked once for all events of one request among these. */
+function remembering<T>(ask: (event: RecordedEvent) => T): (event: RecordedEvent) => T {
+  const answers = new Map<string | null, T>();
+  return (event) => {
+    const { source } = event.metadata;
+    const answer = answers.get(source) ?? ask(event);
+    answers.set(source, answer);
+    return answer;
+  };
 }
 
 /** Where an event came from; null where there was no network peer, or the person was erased. */
