@@ -247,7 +247,8 @@ export class TokenResolver {
 
 function conditions(filter: TokenFilter): Condition[] {
   const { kind, status, sub, clientId, grantId, since, until } = filter;
-  const where = within('issued_at', since, until);
+  // The list is in the order of expiry, and nothing expires before it is issued.
+  const where = [...within('issued_at', since, until), ...within('expires_at', since, null)];
   if (kind) where.push(equal('kind', kind));
   if (status) where.push(tokensOf(status));
   if (grantId) where.push(equal('grant_id', searchable(grantId, 'filter.grantId')));
