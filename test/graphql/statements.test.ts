@@ -254,6 +254,7 @@ test('every list of the API is a connection, but those that are short by their n
   expect(lists.map(({ name }) => name).sort()).toEqual([
     'cookieKeys',
     'nodes',
+    'projections',
     'roles',
     'settings',
   ]);
