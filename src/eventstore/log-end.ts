@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { DomainError } from '../domain/errors.ts';
+import { isDuplicate } from '../platform/postgres.ts';
 import { type EventStore, type RecordedEvent, WrongExpectedRevision } from './event-store.ts';
 import { type CopiedEnvelope, eventStoreDb } from './eventstoredb.ts';
 import { postgresEventStore } from './postgres.ts';
@@ -18,7 +19,6 @@ export interface LogEnd {
 
 /** Events of a stream that are appended at once: EventStoreDB takes a megabyte at most. */
 const RUN = 100;
-const UNIQUE_VIOLATION = '23505';
 
 /** The pool stays the caller's. */
 export function postgresEnd(pool: pg.Pool): LogEnd {
@@ -35,8 +35,7 @@ export function postgresEnd(pool: pg.Pool): LogEnd {
         const other = rows[0]?.other ?? null;
         if (other !== null) throw foreign(other);
       } catch (error) {
-        const { code, detail } = error as pg.DatabaseError;
-        throw code === UNIQUE_VIOLATION ? foreign(detail ?? '') : error;
+        throw isDuplicate(error) ? foreign((error as pg.DatabaseError).detail ?? '') : error;
       }
     },
     close: () => store.close(),

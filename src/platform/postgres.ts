@@ -9,6 +9,9 @@ const INT8 = 20;
 const DATE = 1082;
 const TIMESTAMPTZ = 1184;
 
+/** SQLSTATE. */
+const UNIQUE_VIOLATION = '23505';
+
 /**
  * A machine that is gone says nothing, and PostgreSQL would keep its sessions, and what they lock,
  * for hours: so it asks after ten seconds without a word.
@@ -106,6 +109,11 @@ const TRANSIENT_CODES = new Set([
 /** What pg throws without a code. */
 const TRANSIENT_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error)/;
+
+/** Whether PostgreSQL refused a row because another has its key. */
+export function isDuplicate(error: unknown): boolean {
+  return (error as { code?: string } | null)?.code === UNIQUE_VIOLATION;
+}
 
 /** Whether the database was away rather than the statement wrong: it is worth asking again. */
 export function isTransient(error: unknown): boolean {

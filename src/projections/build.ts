@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { upcast } from '../eventstore/upcast.ts';
+import { isDuplicate } from '../platform/postgres.ts';
 import { applyChanges, insertStaged, readModelSql, tablesSql } from './apply.ts';
 import { copyRows } from './copy-rows.ts';
 import { type AnyProjection, type Changes, project, type RowChange } from './projection.ts';
@@ -156,8 +157,4 @@ async function writeRows(
   await copyRows(client, 'staged', columns, whole);
   await insertStaged(client, schema, projection);
   await client.query('drop table staged');
-}
-
-function isDuplicate(error: unknown): boolean {
-  return (error as { code?: string }).code === '23505';
 }
