@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EventStore, Position, RecordedEvent } from './event-store.ts';
+import { present } from './present.ts';
 
 type Log = Pick<EventStore, 'subscribe'>;
 
@@ -45,8 +46,8 @@ export class CopyCheck {
     } = {},
   ): Promise<Checked> {
     const { until, progress } = options;
-    const source = present(this.from, this.#after.source, until);
-    const target = present(this.to, this.#after.target);
+    const source = singly(this.from, this.#after.source, until);
+    const target = singly(this.to, this.#after.target);
     try {
       while (this.#divergence === null) {
         const [original, copy] = await Promise.all([nextOf(source), nextOf(target)]);
@@ -80,23 +81,17 @@ export class CopyCheck {
 
 const PAGE = 1_000;
 
-/** What a log holds after a position, to where it ends at present, or to another position. */
-async function* present(
+/** One by one, and no further than a position where one is given. */
+async function* singly(
   log: Log,
   after: Position | undefined,
   until?: Position,
 ): AsyncGenerator<RecordedEvent, void> {
-  const enough = new AbortController();
-  try {
-    for await (const batch of log.subscribe({ after, page: PAGE, signal: enough.signal })) {
-      if (batch.length === 0) return;
-      for (const event of batch) {
-        if (until !== undefined && event.position > until) return;
-        yield event;
-      }
+  for await (const batch of present(log, { after, page: PAGE })) {
+    for (const event of batch) {
+      if (until !== undefined && event.position > until) return;
+      yield event;
     }
-  } finally {
-    enough.abort();
   }
 }
 

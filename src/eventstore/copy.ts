@@ -7,6 +7,7 @@ import {
   type RecordedEvent,
 } from './event-store.ts';
 import { foreign, type LogEnd } from './log-end.ts';
+import { present } from './present.ts';
 
 /** Events that are copied at once. */
 const PAGE = 1_000;
@@ -110,10 +111,6 @@ async function lastCopied(
 }
 
 async function first(store: LogEnd['store']): Promise<RecordedEvent | undefined> {
-  const enough = new AbortController();
-  for await (const [event] of store.subscribe({ page: 1, signal: enough.signal })) {
-    enough.abort();
-    return event;
-  }
+  for await (const [event] of present(store, { page: 1 })) return event;
   return undefined;
 }

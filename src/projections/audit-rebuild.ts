@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { EventStore } from '../eventstore/event-store.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
+import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { lease } from '../platform/lease.ts';
 import { AUDIT_GROUP, AUDIT_SCHEMA, type AuditKeys, auditSql, auditWriter } from './audit-log.ts';
@@ -28,18 +29,13 @@ export async function rebuildAudit(options: {
   /** Writes into a schema what it does not hold yet, to the end of the log. */
   async function catchUp(client: pg.ClientBase, schema: string): Promise<number> {
     const write = auditWriter(schema, keys);
-    const stop = new AbortController();
     const after = await checkpoint(client, schema);
     let events = 0;
-    const ended = AbortSignal.any([signal, stop.signal]);
-    for await (const batch of store.subscribe({ after, signal: ended })) {
-      const last = batch.at(-1);
-      if (!last) break;
+    for await (const batch of present(store, { after, signal })) {
       await write(client, batch.map(upcast));
-      await saveCheckpoint(client, schema, last.position);
+      await saveCheckpoint(client, schema, (batch.at(-1) ?? batch[0]).position);
       events += batch.length;
     }
-    stop.abort();
     signal.throwIfAborted();
     return events;
   }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../eventstore/event-store.ts';
+import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { isDuplicate } from '../platform/postgres.ts';
 import { applyChanges, insertStaged, readModelSql, tablesSql } from './apply.ts';
@@ -53,22 +54,14 @@ export async function buildReadModels(options: {
     chunk = { changes: new Map(), events: 0, position: undefined };
   }
 
-  const stop = new AbortController();
   const after = await checkpoint(client, schema);
-  const batches = store.subscribe({
-    after,
-    page: Math.min(PAGE, most),
-    signal: AbortSignal.any([signal, stop.signal]),
-  });
+  const batches = present(store, { after, page: Math.min(PAGE, most), signal });
   for await (const batch of ahead(batches)) {
-    const last = batch.at(-1);
-    if (!last) break;
     project(projections, batch.map(upcast), chunk.changes);
     chunk.events += batch.length;
-    chunk.position = last.position;
+    chunk.position = batch.at(-1)?.position;
     if (chunk.events >= most) await flush();
   }
-  stop.abort();
   signal.throwIfAborted();
   await flush();
   await client.query(readModelSql(schema, projections));

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
+import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { lease } from '../platform/lease.ts';
 import { LOCKS } from '../platform/locks.ts';
@@ -216,10 +217,9 @@ export async function catchUp(
   schema: string,
   until?: Position,
 ): Promise<number> {
-  const stop = new AbortController();
   const after = await checkpoint(client, schema);
   let events = 0;
-  for await (const batch of store.subscribe({ after, signal: stop.signal })) {
+  for await (const batch of present(store, { after })) {
     const wanted = until === undefined ? batch : batch.filter(({ position }) => position <= until);
     const last = wanted.at(-1);
     if (!last) break;
@@ -227,7 +227,6 @@ export async function catchUp(
     await saveCheckpoint(client, schema, last.position);
     events += wanted.length;
   }
-  stop.abort();
   return events;
 }
 

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { deciders } from '../domain/index.ts';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
+import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { LOCKS } from '../platform/locks.ts';
 import { periodically } from '../platform/periodically.ts';
@@ -123,14 +124,11 @@ async function sampled(
   { pool, store, projections }: SpotCheckOptions,
   place: Place,
 ): Promise<Sample & { next: Place; events: number }> {
-  const stop = new AbortController();
   let events: readonly RecordedEvent[] = [];
-  const asked = { after: place.position ?? undefined, page: EVENTS, signal: stop.signal };
-  for await (const batch of store.subscribe(asked)) {
+  for await (const batch of present(store, { after: place.position ?? undefined, page: EVENTS })) {
     events = batch.slice(0, EVENTS);
     break;
   }
-  stop.abort();
   const streams = new Set(events.map(({ stream }) => stream));
 
   for (let nth = 0; ; nth++) {

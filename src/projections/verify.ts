@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '../eventstore/event-store.ts';
+import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { copyOver, READ_SCHEMA } from './apply.ts';
 import type { Divergence } from './compare.ts';
@@ -59,9 +60,7 @@ export async function lastTold(
   };
   const told = new Map<string, Finding['told']>();
   const wanted = new Set(divergences.map((each) => nameOf(each.table, keyOf(each))));
-  const stop = new AbortController();
-  for await (const batch of store.subscribe({ signal: stop.signal })) {
-    if (batch.length === 0) break;
+  for await (const batch of present(store)) {
     for (const event of batch) {
       for (const [table, rows] of project(projections, [upcast(event)])) {
         for (const key of rows.keys()) {
@@ -73,7 +72,6 @@ export async function lastTold(
       }
     }
   }
-  stop.abort();
   return divergences.map((divergence) => ({
     ...divergence,
     told: told.get(nameOf(divergence.table, keyOf(divergence))) ?? null,
