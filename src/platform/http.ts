@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
@@ -190,7 +190,13 @@ export async function gracefulServer(
     underWay.set(socket, 0);
     socket.once('close', () => underWay.delete(socket));
   });
-  server.on('request', ({ socket }, response) => {
+  const answer = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    // Sent before it was heard that this connection has ended: no answer would go out.
+    if (closing.signal.aborted && socket.writableEnded) return void socket.destroy();
+    for (const each of answer) each(request, response);
     underWay.set(socket, (underWay.get(socket) ?? 0) + 1);
     response.once('close', () => {
       const left = (underWay.get(socket) ?? 1) - 1;
