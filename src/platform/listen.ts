@@ -33,6 +33,8 @@ export function listen(
     client.on('notification', ({ payload }) => heard(payload));
     client.once('error', lose);
     signal.addEventListener('abort', lose, { once: true });
+    // It may have been over while the connection was made, and says so only once.
+    if (signal.aborted) return lose();
     try {
       await client.query(`listen ${channel}`);
       heard(undefined);

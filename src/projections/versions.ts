@@ -295,6 +295,8 @@ export async function attend(
   };
   client.once('error', () => leave(true));
   signal.addEventListener('abort', () => leave(false), { once: true });
+  // It may have been over while the connection was made, and says so only once.
+  if (signal.aborted) return leave(false);
   await client.query('select pg_advisory_lock_shared($1, hashtext(n)) from unnest($2::text[]) n', [
     LOCKS.nodes,
     names,
