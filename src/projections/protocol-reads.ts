@@ -38,15 +38,43 @@ export type KnownSession = SessionRow & {
   readonly live: boolean;
 };
 
-/** @param joined which of its clients are told of, in SQL */
-const sessions = (
-  joined: string,
-) => `select s.*, u.sub is not null and u.disabled_at is null as enabled,
-    exists (select from state.entries e where e.model = 'Session' and e.lookup = s.uid
-      and (e.expires_at is null or e.expires_at > now())) as live,
-    coalesce((select jsonb_agg(to_jsonb(c)) from ${READ_SCHEMA}.session_clients c
-      where ${joined}), '[]') as clients
-  from ${READ_SCHEMA}.sessions s left join ${READ_SCHEMA}.users u on u.sub = s.sub`;
+/** A token, and one row each of what its validity rests on. */
+const TOKEN_SOURCES = `from ${READ_SCHEMA}.tokens t
+  left join ${READ_SCHEMA}.grants g on g.grant_id = t.grant_id
+  left join ${READ_SCHEMA}.clients c on c.client_id = coalesce(t.client_id, g.client_id)
+  left join ${READ_SCHEMA}.clients o on o.client_id = g.client_id
+  left join ${READ_SCHEMA}.users u on u.sub = g.sub
+  left join ${READ_SCHEMA}.sessions s on s.uid = g.session_uid
+  left join ${READ_SCHEMA}.users p on p.sub = s.sub
+  left join ${READ_SCHEMA}.session_clients m
+    on m.uid = s.uid and m.client_id = g.client_id and m.grant_id = g.grant_id
+  where t.digest = any($1)`;
+
+const LIVE = `exists (select from state.entries e where e.model = 'Session' and e.lookup = s.uid
+  and (e.expires_at is null or e.expires_at > now()))`;
+
+/** The version of each of these rows, and of what is in no row of theirs. */
+const TOKEN_VERSION = `concat_ws(' ', ${[...'tgcouspm'].map((row) => `coalesce(${row}.xmin::text, '-')`)}, ${LIVE})`;
+
+const TOKENS = {
+  versions: `select t.digest as key, ${TOKEN_VERSION} as version ${TOKEN_SOURCES}`,
+  rows: `select t.digest as key, ${TOKEN_VERSION} as version,
+      t.*, to_jsonb(g) as grant, to_jsonb(u) as user,
+      case when s.uid is not null then to_jsonb(s) || jsonb_build_object(
+        'enabled', p.sub is not null and p.disabled_at is null,
+        'live', ${LIVE},
+        'clients', case when m.uid is null then '[]' else jsonb_build_array(to_jsonb(m)) end
+      ) end as session,
+      c.client_id is not null and c.disabled_at is null
+        and (g.client_id is null or (o.client_id is not null and o.disabled_at is null))
+        and (g.sub is null or (u.sub is not null and u.disabled_at is null)) as enabled
+    ${TOKEN_SOURCES}`,
+};
+
+/** Codes and refresh tokens are shown once, as a rule. */
+function isPresentedAgain({ kind }: KnownToken): boolean {
+  return kind === 'access_token' || kind === 'client_token';
+}
 
 /** What is shown of a client in other languages. */
 export interface KnownClientTexts {
@@ -113,9 +141,12 @@ export class ProtocolReads {
     const client = storable(
       remembered<KnownClient>(pool, {
         name: 'client',
-        revisions: `select client_id as key, revision from ${s}.clients where client_id = any($1)`,
-        rows: `select c.client_id as key, c.*, coalesce((select jsonb_agg(to_jsonb(s))
-              from ${s}.client_secrets s where s.client_id = c.client_id), '[]') as secrets
+        most: 2_000,
+        versions: `select client_id as key, xmin::text as version
+          from ${s}.clients where client_id = any($1)`,
+        rows: `select c.client_id as key, c.xmin::text as version, c.*,
+              coalesce((select jsonb_agg(to_jsonb(s))
+                from ${s}.client_secrets s where s.client_id = c.client_id), '[]') as secrets
             from ${s}.clients c where c.client_id = any($1)`,
       }),
     );
@@ -126,29 +157,27 @@ export class ProtocolReads {
       `select client_id, jsonb_agg(to_jsonb(t) order by locale) as texts from ${s}.client_texts t
        where client_id = any($1) group by client_id`,
     );
-    const token = byKey<KnownToken>(
-      pool,
-      'token',
-      'digest',
-      `select t.*, to_jsonb(g) as grant, to_jsonb(u) as user, to_jsonb(s) as session,
-         c.client_id is not null and c.disabled_at is null
-           and (g.client_id is null or t.client_id is null or exists (select from ${s}.clients o
-             where o.client_id = g.client_id and o.disabled_at is null))
-           and (g.sub is null or (u.sub is not null and u.disabled_at is null)) as enabled
-       from ${s}.tokens t
-       left join ${s}.grants g on g.grant_id = t.grant_id
-       left join ${s}.clients c on c.client_id = coalesce(t.client_id, g.client_id)
-       left join ${s}.users u on u.sub = g.sub
-       left join lateral (${sessions('c.uid = s.uid and c.grant_id = g.grant_id')}
-         where s.uid = g.session_uid) s on true
-       where t.digest = any($1)`,
+    const token = storable(
+      remembered<KnownToken>(pool, {
+        name: 'token',
+        most: 10_000,
+        ...TOKENS,
+        worth: isPresentedAgain,
+      }),
     );
     // Whoever is told that a token is none throws it away: that has to be certain.
     const certain: typeof token = async (digest) =>
       (await token(digest)) ?? ((await late()) ? token(digest) : undefined);
     this.token = around('token', certain);
     this.grant = of('grant', 'grant_id', `select * from ${s}.grants where grant_id = any($1)`);
-    this.session = of('session', 'uid', `${sessions('c.uid = s.uid')} where s.uid = any($1)`);
+    this.session = of(
+      'session',
+      'uid',
+      `select s.*, u.sub is not null and u.disabled_at is null as enabled, ${LIVE} as live,
+         coalesce((select jsonb_agg(to_jsonb(c)) from ${s}.session_clients c
+           where c.uid = s.uid), '[]') as clients
+       from ${s}.sessions s left join ${s}.users u on u.sub = s.sub where s.uid = any($1)`,
+    );
     this.deviceAuthorization = of(
       'device-authorization',
       'digest',

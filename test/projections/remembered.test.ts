@@ -37,17 +37,19 @@ beforeEach(async () => {
   statements = [];
   deed = remembered<Deed>(pool, {
     name: 'deed',
-    revisions: 'select key, revision from deeds where key = any($1)',
-    rows: 'select * from deeds where key = any($1)',
+    versions: 'select key, xmin::text as version from deeds where key = any($1)',
+    rows: 'select xmin::text as version, * from deeds where key = any($1)',
+    most: 10,
+    worth: ({ text }) => text !== 'once',
   });
 });
 
-test('a row that has not changed is asked for by its revision alone, and is the same object', async () => {
+test('a row that has not changed is asked for by its version alone, and is the same object', async () => {
   const first = await deed('a');
   expect(first).toMatchObject({ text: 'first' });
-  expect(statements.splice(0)).toEqual(['read-deed-revisions', 'read-deed-rows']);
+  expect(statements.splice(0)).toEqual(['read-deed-rows']);
   expect(await deed('a')).toBe(first);
-  expect(statements).toEqual(['read-deed-revisions']);
+  expect(statements).toEqual(['read-deed-versions']);
 });
 
 test('a change is seen by the next reading', async () => {
@@ -70,5 +72,18 @@ test('what is asked in one moment is one statement of a kind, and each is given 
   statements = [];
   const answers = await Promise.all(['a', 'b', 'a', 'c'].map((key) => deed(key)));
   expect(answers.map((answer) => answer?.text)).toEqual(['first', 'b', 'first', undefined]);
-  expect(statements).toEqual(['read-deed-revisions', 'read-deed-rows']);
+  expect(statements).toEqual(['read-deed-versions', 'read-deed-rows']);
+});
+
+test('what is not worth it is not remembered', async () => {
+  await pool.query("update deeds set text = 'once' where key = 'a'");
+  await deed('a');
+  expect(await deed('a')).toMatchObject({ text: 'once' });
+  expect(statements).toEqual(['read-deed-rows', 'read-deed-rows']);
+});
+
+test('a row that was put right without a new revision is seen as it is now', async () => {
+  await deed('a');
+  await pool.query("update deeds set text = 'right' where key = 'a'");
+  expect(await deed('a')).toMatchObject({ revision: 0, text: 'right' });
 });
