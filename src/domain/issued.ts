@@ -11,14 +11,14 @@ interface Expiring {
 }
 
 const SHARE = 2;
-/** So many shares are gone through whole; of more, each forgets when its turn comes. */
-const FEW = 64;
+/** So many shares, taken by lot, forget with each issue: enough for what is kept not to grow. */
+const FORGETTING = 4;
 
 export function issued<T>(all: IssuedByDigest<T>, digest: Digest): T | undefined {
   return all[digest.slice(0, SHARE)]?.[digest];
 }
 
-/** Adds one, and forgets what has expired before it; where there are many, only some of that. */
+/** Adds one, and forgets some of what has expired before it: where there is little, all. */
 export function issuing<T extends Expiring>(
   all: IssuedByDigest<T>,
   digest: Digest,
@@ -28,9 +28,11 @@ export function issuing<T extends Expiring>(
   const name = digest.slice(0, SHARE);
   const names = Object.keys(all);
   const left = { ...all };
-  for (const each of names.length > FEW ? [name] : names) {
+  const lot = Number.parseInt(digest.slice(SHARE, SHARE + 6), 16) || 0;
+  for (let nth = 0; nth < Math.min(FORGETTING, names.length); nth++) {
+    const each = names[(lot + nth) % names.length] as string;
     const share = unexpired(left[each] ?? {}, at);
-    if (Object.keys(share).length > 0) left[each] = share;
+    if (share) left[each] = share;
     else delete left[each];
   }
   left[name] = { ...left[name], [digest]: one };
@@ -58,9 +60,10 @@ export function digestsOf(all: IssuedByDigest<unknown>): Digest[] {
   return Object.values(all).flatMap((share) => Object.keys(share));
 }
 
-/** The share itself while nothing in it has expired. */
+/** The share itself while nothing in it has expired; undefined when nothing is left of it. */
 function unexpired<T extends Expiring>(share: Readonly<Record<Digest, T>>, at: Instant) {
-  const lasts = ([, { expiresAt }]: [Digest, T]) => expiresAt > at;
   const all = Object.entries(share);
-  return all.every(lasts) ? share : Object.fromEntries(all.filter(lasts));
+  const left = all.filter(([, { expiresAt }]) => expiresAt > at);
+  if (left.length === all.length) return share;
+  return left.length > 0 ? Object.fromEntries(left) : undefined;
 }

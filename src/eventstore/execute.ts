@@ -32,6 +32,8 @@ export interface Act {
 }
 
 interface Decided {
+  /** What the facts lead to. */
+  readonly state: unknown;
   readonly facts: readonly { readonly type: string; readonly data: object }[];
   readonly refused?: DomainError;
 }
@@ -58,12 +60,17 @@ export function act<S, W, F>(
         const decided = decide(decider, wish, state);
         if (decided.refused) {
           // What the refused attempt proved is recorded; what was wished before it is not.
-          return { facts: decided.facts as Decided['facts'], refused: decided.refused };
+          const proof = decided.facts as Decided['facts'];
+          return {
+            state: fold(decider, proof, before as S),
+            facts: proof,
+            refused: decided.refused,
+          };
         }
         state = fold(decider, decided.facts as Decided['facts'], state);
         facts.push(...(decided.facts as Decided['facts']));
       }
-      return { facts };
+      return { state, facts };
     },
   };
 }
@@ -186,11 +193,12 @@ export function executor(
       }
       for (const { act: each, known, decided } of plans) {
         if (each.blind || each.fleeting) continue;
-        const recorded = refusal === undefined || refusal.act === each ? decided.facts : [];
-        memory.set(each.stream, {
-          state: each.fold(recorded, known.state),
-          revision: known.revision + recorded.length,
-        });
+        const { state, facts } = decided;
+        const recorded = refusal === undefined || refusal.act === each;
+        memory.set(
+          each.stream,
+          recorded ? { state, revision: known.revision + facts.length } : known,
+        );
       }
       if (refusal?.decided.refused) throw refusal.decided.refused;
       return { position, writes };
