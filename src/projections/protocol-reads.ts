@@ -59,11 +59,11 @@ const TOKEN_VERSION = `concat_ws(' ', ${[...'tgcouspm'].map((row) => `coalesce($
 const TOKENS = {
   versions: `select t.digest as key, ${TOKEN_VERSION} as version ${TOKEN_SOURCES}`,
   rows: `select t.digest as key, ${TOKEN_VERSION} as version,
-      t.*, to_jsonb(g) as grant, to_jsonb(u) as user,
-      case when s.uid is not null then to_jsonb(s) || jsonb_build_object(
-        'enabled', p.sub is not null and p.disabled_at is null,
-        'live', ${LIVE},
-        'clients', case when m.uid is null then '[]' else jsonb_build_array(to_jsonb(m)) end
+      t.*, row_to_json(g) as grant, row_to_json(u) as user,
+      case when s.uid is not null then (select row_to_json(k) from (select s.*,
+        p.sub is not null and p.disabled_at is null as enabled,
+        ${LIVE} as live,
+        case when m.uid is null then '[]' else json_build_array(row_to_json(m)) end as clients) k
       ) end as session,
       c.client_id is not null and c.disabled_at is null
         and (g.client_id is null or (o.client_id is not null and o.disabled_at is null))
