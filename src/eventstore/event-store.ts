@@ -46,6 +46,12 @@ export interface RecordedEvent extends NewEvent {
   readonly created: Instant;
 }
 
+/** As much of an event as read models are made of: what it says, and when that was. */
+export interface Fact
+  extends Pick<RecordedEvent, 'stream' | 'revision' | 'position' | 'type' | 'data'> {
+  readonly metadata: Pick<Envelope, 'at' | 'schema'>;
+}
+
 /** The last revision a stream must have: a number, `none` for a stream not begun, `any` for no check. */
 export type ExpectedRevision = number | 'none' | 'any';
 
@@ -111,8 +117,17 @@ export class LogUnavailable extends Error {
   override readonly name = 'LogUnavailable';
 }
 
+/** Where a reading of the whole log begins. */
+export interface From {
+  /** Exclusive; from the beginning when absent. */
+  readonly after?: Position;
+  /** About how many events are asked for at once, where that can be said: 500. */
+  readonly page?: number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * The log. Four verbs, and the end of its life.
+ * The log. Five verbs, and the end of its life.
  *
  * Read models: on Postgres they are written in the append's own transaction; elsewhere `append`
  * resolves once the projector has reached the commit's position (or a bounded wait is over), so that
@@ -141,14 +156,11 @@ export interface EventStore {
   /**
    * Every event after a position, in order, in batches, and then live, until the signal aborts.
    * Survives the log going away: it reconnects and resumes. An empty batch says "caught up".
-   * @param options.after exclusive; from the beginning when absent
-   * @param options.page about how many events are asked for at once, where that can be said: 500
    */
-  subscribe(options: {
-    after?: Position;
-    page?: number;
-    signal: AbortSignal;
-  }): AsyncIterable<RecordedEvent[]>;
+  subscribe(from: From): AsyncIterable<RecordedEvent[]>;
+
+  /** As {@link EventStore.subscribe}, for those who read much: what they do not need may be missing. */
+  facts(from: From): AsyncIterable<Fact[]>;
 
   close(): Promise<void>;
 }

@@ -18,6 +18,7 @@ import type { Instant } from '../domain/ids.ts';
 import {
   type Envelope,
   type EventStore,
+  type From,
   LogUnavailable,
   type Position,
   type RecordedEvent,
@@ -179,6 +180,23 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
     }
   }
 
+  async function* subscribe({ after, signal }: From): AsyncGenerator<RecordedEvent[], void> {
+    const ended = AbortSignal.any([signal, closing.signal]);
+    let delivered = after;
+    for (let failures = 0; !ended.aborted; failures++) {
+      try {
+        for await (const batch of follow(delivered, ended)) {
+          failures = 0;
+          delivered = batch.at(-1)?.position ?? delivered;
+          yield batch;
+        }
+      } catch (error) {
+        if (isFinal(error)) throw error;
+      }
+      await delay(pause(failures), undefined, { signal: ended }).catch(() => {});
+    }
+  }
+
   return {
     read,
     last,
@@ -200,22 +218,8 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
       return { position };
     },
 
-    async *subscribe({ after, signal }) {
-      const ended = AbortSignal.any([signal, closing.signal]);
-      let delivered = after;
-      for (let failures = 0; !ended.aborted; failures++) {
-        try {
-          for await (const batch of follow(delivered, ended)) {
-            failures = 0;
-            delivered = batch.at(-1)?.position ?? delivered;
-            yield batch;
-          }
-        } catch (error) {
-          if (isFinal(error)) throw error;
-        }
-        await delay(pause(failures), undefined, { signal: ended }).catch(() => {});
-      }
-    },
+    subscribe,
+    facts: subscribe,
 
     async close() {
       closing.abort();

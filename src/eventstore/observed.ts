@@ -47,6 +47,7 @@ export function observed(store: EventStore, engine: string, observer: AppendObse
         }),
       }),
     subscribe: (from) => store.subscribe(from),
+    facts: (from) => store.facts(from),
     close: () => store.close(),
   };
 }

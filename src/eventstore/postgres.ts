@@ -6,6 +6,8 @@ import {
   type Appended,
   type Commit,
   type EventStore,
+  type Fact,
+  type From,
   LogUnavailable,
   type Position,
   type RecordedEvent,
@@ -163,6 +165,45 @@ export function postgresEventStore(options: {
     },
   );
 
+  /** Page after page, then what comes; an empty one where the end was reached. */
+  async function* pages<R extends pg.QueryResultRow & { position: string | number }>(
+    name: string,
+    columns: string,
+    { after, page = PAGE, signal }: From,
+  ): AsyncGenerator<R[], void> {
+    const stop = AbortSignal.any([signal, closing.signal]);
+    let position = after === undefined ? '0' : after.replace(/^0+(?=\d)/, '');
+    let caughtUp = false;
+    while (!stop.aborted) {
+      const wake = wakes.next(stop);
+      let rows: R[];
+      try {
+        ({ rows } = await pool.query<R>({
+          name,
+          text: `select ${columns} from log.events where position > $1 order by position limit $2`,
+          values: [position, page],
+        }));
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        await wake;
+        continue;
+      }
+      const last = rows.at(-1);
+      if (last) {
+        caughtUp = false;
+        position = String(last.position);
+        yield rows;
+      }
+      if (rows.length < page && !stop.aborted) {
+        if (!caughtUp) {
+          caughtUp = true;
+          yield [];
+        }
+        await wake;
+      }
+    }
+  }
+
   return {
     append,
 
@@ -187,38 +228,14 @@ export function postgresEventStore(options: {
       return rows.map(recorded)[0];
     },
 
-    async *subscribe({ after, page = PAGE, signal }) {
-      const stop = AbortSignal.any([signal, closing.signal]);
-      let position = after === undefined ? '0' : after.replace(/^0+(?=\d)/, '');
-      let caughtUp = false;
-      while (!stop.aborted) {
-        const wake = wakes.next(stop);
-        let rows: EventRow[];
-        try {
-          ({ rows } = await pool.query<EventRow>({
-            name: 'log-page',
-            text: 'select * from log.events where position > $1 order by position limit $2',
-            values: [position, page],
-          }));
-        } catch (error) {
-          if (!isTransient(error)) throw error;
-          await wake;
-          continue;
-        }
-        const last = rows.at(-1);
-        if (last) {
-          caughtUp = false;
-          position = String(last.position);
-          yield rows.map(recorded);
-        }
-        if (rows.length < page && !stop.aborted) {
-          if (!caughtUp) {
-            caughtUp = true;
-            yield [];
-          }
-          await wake;
-        }
-      }
+    async *subscribe(from) {
+      for await (const rows of pages<EventRow>('log-page', '*', from)) yield rows.map(recorded);
+    },
+
+    async *facts(from) {
+      const columns = `position, stream, revision, type, data,
+        metadata->>'at' as at, (metadata->>'schema')::int as schema`;
+      for await (const rows of pages<FactRow>('log-facts', columns, from)) yield rows.map(fact);
     },
 
     async close() {
@@ -237,6 +254,12 @@ interface EventRow {
   data: object;
   metadata: RecordedEvent['metadata'];
   created: string;
+}
+
+type FactRow = Omit<EventRow, 'id' | 'metadata' | 'created'> & Fact['metadata'];
+
+function fact({ position, stream, revision, type, data, at, schema }: FactRow): Fact {
+  return { position: toPosition(position), stream, revision, type, data, metadata: { at, schema } };
 }
 
 function recorded(row: EventRow): RecordedEvent {

@@ -1,13 +1,13 @@
-import type { EventStore, Position, RecordedEvent } from './event-store.ts';
+import type { From } from './event-store.ts';
 
 /**
  * What a log holds after a position, in batches, to where it ends at present. Ends early, and without
  * an error, when the signal aborts or nobody asks for more.
  */
-export async function* present(
-  log: Pick<EventStore, 'subscribe'>,
-  options: { after?: Position; page?: number; signal?: AbortSignal } = {},
-): AsyncGenerator<readonly [RecordedEvent, ...RecordedEvent[]], void> {
+export async function* present<E>(
+  log: { subscribe(from: From): AsyncIterable<E[]> },
+  options: Partial<From> = {},
+): AsyncGenerator<readonly [E, ...E[]], void> {
   const enough = new AbortController();
   const signal = AbortSignal.any([enough.signal, ...(options.signal ? [options.signal] : [])]);
   try {

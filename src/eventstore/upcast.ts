@@ -1,10 +1,10 @@
 import { PROTECTED_BY_DEFAULT } from '../domain/client-responses.ts';
-import type { RecordedEvent } from './event-store.ts';
+import type { Fact } from './event-store.ts';
 
 /** Version of the shapes of facts that this code writes. A field that is added does not raise it. */
 export const SCHEMA_VERSION = 1;
 
-type Upcaster = (event: RecordedEvent) => RecordedEvent;
+type Upcaster = <E extends Fact>(event: E) => E;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** From version n to n + 1, by the name of the fact in version n. None so far. */
@@ -64,7 +64,7 @@ const ADDED: Readonly<Record<string, Fields>> = {
  * events through here, so deciders and projections know one shape only.
  * @throws TypeError for an event written by a newer version of the software
  */
-export function upcast(event: RecordedEvent): RecordedEvent {
+export function upcast<E extends Fact>(event: E): E {
   let current = event;
   for (let version = event.metadata.schema; version < SCHEMA_VERSION; version++) {
     const step = upcasters[version]?.[current.type];

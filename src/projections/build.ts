@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { EventStore, Position } from '../eventstore/event-store.ts';
+import type { EventStore, From, Position } from '../eventstore/event-store.ts';
 import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { isDuplicate } from '../platform/postgres.ts';
@@ -8,7 +8,7 @@ import { copyRows } from './copy-rows.ts';
 import { type AnyProjection, type Changes, project, type RowChange } from './projection.ts';
 import { checkpoint, saveCheckpoint } from './projector.ts';
 
-/** Events that are folded in memory before their rows are written: what an interruption costs. */
+/** Events that are folded in memory before their rows are written: an interruption costs two such chunks at most. */
 const CHUNK = 50_000;
 /** Events asked for at once. */
 const PAGE = 5_000;
@@ -25,7 +25,8 @@ export interface BuildProgress {
  * end when this resolves. Many events become one row before it is written, and rows go into tables
  * without indexes; these are made last.
  * @param options.chunk how many events are folded before their rows are written
- * @throws Unprojectable when an event cannot be projected, and at once what `signal` aborts with
+ * @throws Unprojectable when an event cannot be projected, and what `signal` aborts with; what is being
+ *   written then is written first
  */
 export async function buildReadModels(options: {
   client: pg.ClientBase;
@@ -44,26 +45,41 @@ export async function buildReadModels(options: {
   let events = 0;
   const target: Target = { client, schema, told: new Set() };
   let chunk: Chunk = { changes: new Map(), events: 0, position: undefined };
+  let writing = Promise.resolve();
 
-  async function flush(): Promise<void> {
-    if (chunk.position === undefined) return;
-    await writeChunk(target, projections, chunk);
-    events += chunk.events;
+  async function write(written: Chunk): Promise<void> {
+    if (written.position === undefined) return;
+    await writeChunk(target, projections, written);
+    events += written.events;
     const eventsPerSecond = Math.round(events / ((performance.now() - start) / 1_000));
-    await progress?.({ events, eventsPerSecond, position: chunk.position });
+    await progress?.({ events, eventsPerSecond, position: written.position });
+  }
+
+  /** One chunk is written while the next is folded. */
+  async function flush(): Promise<void> {
+    await writing;
+    signal.throwIfAborted();
+    writing = write(chunk);
+    // Told when it is waited for.
+    writing.catch(() => undefined);
     chunk = { changes: new Map(), events: 0, position: undefined };
   }
 
   const after = await checkpoint(client, schema);
-  const batches = present(store, { after, page: Math.min(PAGE, most), signal });
-  for await (const batch of ahead(batches)) {
-    project(projections, batch.map(upcast), chunk.changes);
-    chunk.events += batch.length;
-    chunk.position = batch.at(-1)?.position;
-    if (chunk.events >= most) await flush();
+  const facts = { subscribe: (from: From) => store.facts(from) };
+  const batches = present(facts, { after, page: Math.min(PAGE, most), signal });
+  try {
+    for await (const batch of ahead(batches)) {
+      project(projections, batch.map(upcast), chunk.changes);
+      chunk.events += batch.length;
+      chunk.position = batch.at(-1)?.position;
+      if (chunk.events >= most) await flush();
+    }
+    await flush();
+  } finally {
+    // Whatever ends this, the connection is nobody else's before it has ended.
+    await writing;
   }
-  signal.throwIfAborted();
-  await flush();
   await client.query(readModelSql(schema, projections));
   await client.query('reset statement_timeout');
   return events;

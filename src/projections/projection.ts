@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/ids.ts';
-import type { RecordedEvent } from '../eventstore/event-store.ts';
+import type { Fact } from '../eventstore/event-store.ts';
 
 /** What a fact does to the rows of a read model. A key belongs to one stream for ever. */
 export type Change<Row, Key extends keyof Row> =
@@ -42,7 +42,7 @@ export interface AnyProjection {
 }
 
 /** What projecting needs of an event; the append's own transaction has no position to give yet. */
-export type Projectable = Pick<RecordedEvent, 'stream' | 'revision' | 'type' | 'data' | 'metadata'>;
+export type Projectable = Omit<Fact, 'position'>;
 
 /** Rows to write, by table: the whole row, some columns of it, or its end. */
 export interface RowChange {

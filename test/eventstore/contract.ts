@@ -6,6 +6,7 @@ import {
   type Commit,
   type EventStore,
   type ExpectedRevision,
+  type Fact,
   LogUnavailable,
   type NewEvent,
   type Position,
@@ -367,6 +368,26 @@ export function eventStoreContract(
         await follower.stop();
 
         expect(follower.events.map(({ revision }) => revision)).toEqual([2, 3]);
+      });
+
+      test('and facts tell the same of events, as far as they go', async () => {
+        const stream = await begun(newEvents(4));
+        const [first] = await store.read(stream);
+        const enough = new AbortController();
+        const told: Fact[] = [];
+        for await (const batch of store.facts({ after: first?.position, signal: enough.signal })) {
+          if (batch.length === 0) enough.abort();
+          told.push(...batch.filter((fact) => fact.stream === stream));
+        }
+        expect(told).toMatchObject(
+          (await store.read(stream))
+            .slice(1)
+            .map(({ position, revision, type, data, metadata }) => ({
+              ...{ position, revision, type, data },
+              metadata: { at: metadata.at, schema: metadata.schema },
+            })),
+        );
+        expect(told).toHaveLength(3);
       });
 
       test('says at once that there is nothing after the end', async () => {

@@ -100,6 +100,27 @@ describe('a build', () => {
   });
 });
 
+test('a build that meets what it cannot project has ended with all that it writes', async () => {
+  const [log = []] = fc
+    .sample(histories, { numRuns: 40, seed: 7 })
+    .sort((a, b) => b.length - a.length);
+  const [last] = log.slice(-1) as [Projectable];
+  const metadata = { ...last.metadata, schema: 99 };
+  await record([...log, { ...last, revision: last.revision + 1, metadata }]);
+  const built: number[] = [];
+  const chunk = Math.ceil(log.length / 2);
+  const failed = buildReadModels({
+    client,
+    store,
+    schema: 'parts',
+    projections,
+    chunk,
+    progress: ({ events }) => void built.push(events),
+  });
+  await expect(failed).rejects.toThrow('schema version 99');
+  expect(built).toEqual([chunk]);
+});
+
 test('rows that have exchanged their values differ, those of one bucket too', async () => {
   const columns = { id: 'integer', word: 'integer' };
   const pairs: AnyProjection = { table: 'pairs', key: ['id'], columns, on: {} };

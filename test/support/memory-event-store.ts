@@ -90,6 +90,10 @@ export function memoryEventStore(): MemoryEventStore {
       }
     },
 
+    facts(from) {
+      return this.subscribe(from);
+    },
+
     async close() {},
   };
 }

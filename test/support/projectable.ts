@@ -15,12 +15,6 @@ export function eventOf(
     data,
     metadata: {
       at: new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString(),
-      actor: { type: 'system', id: 'test' },
-      authentication: 'none',
-      source: null,
-      requestId: 'request-1',
-      $correlationId: 'request-1',
-      $causationId: 'request-1',
       schema: 1,
     },
   };
