@@ -42,6 +42,7 @@ else await main();
 async function main() {
   const events = numberGiven('events', 1_000_000);
   const seconds = numberGiven('seconds', 10);
+  const rate = numberGiven('rate', 0);
   const { server, client, stop } = await startAlone();
   try {
     await makeTemplates(server);
@@ -52,12 +53,12 @@ async function main() {
     const url = databaseUrl(client, rows[0].name);
     // The first makes the rows of what was written by SQL; the second is measured.
     await rebuildBeside(url);
-    const before = await underLoad(server, async () => {
+    const before = await underLoad(server, rate, async () => {
       await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
     });
     /** @type {Awaited<ReturnType<typeof rebuildBeside>> | undefined} */
     let rebuilt;
-    const during = await underLoad(server, async () => {
+    const during = await underLoad(server, rate, async () => {
       rebuilt = await rebuildBeside(url);
     });
     console.log('| | |\n|---|---|');
@@ -187,19 +188,26 @@ async function rebuildOnly(url) {
 }
 
 /**
- * Token requests, each connection the next when the last is answered, while something goes on.
+ * Token requests while something goes on: so many a second, timed from when each was due, or with rate 0
+ * as many as are answered, each connection the next when the last is.
  *
  * @param {Server} server
+ * @param {number} rate
  * @param {() => Promise<void>} work
  */
-async function underLoad(server, work) {
+async function underLoad(server, rate, work) {
   /** @type {number[]} */
   const took = [];
   let errors = 0;
   let over = false;
+  const begun = performance.now();
+  let sent = 0;
   const connection = async () => {
     while (!over) {
-      const start = performance.now();
+      const due = rate > 0 ? begun + (1_000 * sent++) / rate : 0;
+      const early = due - performance.now();
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+      const start = rate > 0 ? due : performance.now();
       await tokenRequest(server).catch(() => errors++);
       took.push(performance.now() - start);
     }

@@ -8,8 +8,8 @@ import { copyRows } from './copy-rows.ts';
 import { type AnyProjection, type Changes, project, type RowChange } from './projection.ts';
 import { checkpoint, saveCheckpoint } from './projector.ts';
 
-/** Events that are folded in memory before their rows are written: an interruption costs two such chunks at most. */
-const CHUNK = 50_000;
+/** Events that are folded in memory before their rows are written: an interruption costs two such chunks. */
+const CHUNK = 10_000;
 /** Events asked for at once. */
 const PAGE = 5_000;
 
