@@ -1,8 +1,8 @@
 import DataLoader from 'dataloader';
 import type pg from 'pg';
 import {
+  type Alternatives,
   type Belonging,
-  type Condition,
   countPages,
   type Listing,
   type Page,
@@ -31,8 +31,8 @@ export async function nested<Row extends pg.QueryResultRow>(
   moment: Moment | null,
 ): Promise<Connection<Row>> {
   if (moment) {
-    const belongs: Condition = (param) => listing.belonging(param(key));
-    return list(context, { ...listing, where: [...listing.where, belongs] }, args, moment);
+    const either: Alternatives = (param) => listing.belonging(param(key));
+    return list(context, { ...listing, either }, args, moment);
   }
   const { pool, loaders, cursors } = context;
   const name = listName(listing);

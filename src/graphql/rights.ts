@@ -21,7 +21,7 @@ import { User } from './user.ts';
 
 /** A listing, by a column that names whom a row belongs to. */
 function by<L extends Omit<NestedListing, 'belonging'>>(listing: L, column: string): NestedListing {
-  return { ...listing, belonging: (key) => `t.${column} = ${key}` };
+  return { ...listing, belonging: (key) => [`t.${column} = ${key}`] };
 }
 
 /** The way from a person to what they have allowed, and what is in use of it. */
@@ -190,8 +190,9 @@ export class ConsentRights {
     @Ctx() context: GraphContext,
   ): Promise<Connection<GrantRow>> {
     // A subject has no dot.
-    const belonging = (key: string) =>
-      `t.sub = split_part(${key}, '.', 1) and t.client_id = substr(${key}, strpos(${key}, '.') + 1)`;
+    const belonging = (key: string) => [
+      `t.sub = split_part(${key}, '.', 1) and t.client_id = substr(${key}, strpos(${key}, '.') + 1)`,
+    ];
     return nested(context, { ...grantListing, belonging }, row.consent_id, args, momentOf(row));
   }
 }

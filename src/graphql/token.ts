@@ -12,7 +12,7 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import { type Condition, equal, type Revised } from '../projections/page.ts';
+import { type Condition, equal, type Listing, type Revised } from '../projections/page.ts';
 import {
   type TokenKind,
   type TokenRow,
@@ -178,7 +178,7 @@ export class TokenResolver {
     @Ctx() context: GraphContext,
   ): Promise<Connection<Revised<TokenRow>>> {
     const moment = await reach(context, minPosition, asOf);
-    return list(context, { ...tokenListing, where: conditions(filter ?? {}) }, page, moment);
+    return list(context, { ...tokenListing, ...restrictions(filter ?? {}) }, page, moment);
   }
 
   @Requires('tokens', 'read')
@@ -245,7 +245,7 @@ export class TokenResolver {
   }
 }
 
-function conditions(filter: TokenFilter): Condition[] {
+function restrictions(filter: TokenFilter): Pick<Listing, 'where' | 'either'> {
   const { kind, status, sub, clientId, grantId, since, until } = filter;
   // The list is in the order of expiry, and nothing expires before it is issued.
   const where = [...within('issued_at', since, until), ...within('expires_at', since, null)];
@@ -253,8 +253,7 @@ function conditions(filter: TokenFilter): Condition[] {
   if (status) where.push(tokensOf(status));
   if (grantId) where.push(equal('grant_id', searchable(grantId, 'filter.grantId')));
   if (sub) where.push((param) => tokensOfUser(param(searchable(sub, 'filter.sub'))));
-  if (clientId) {
-    where.push((param) => tokensOfClient(param(searchable(clientId, 'filter.clientId'))));
-  }
-  return where;
+  if (!clientId) return { where };
+  const client = searchable(clientId, 'filter.clientId');
+  return { where, either: (param) => tokensOfClient(param(client)) };
 }

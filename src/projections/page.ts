@@ -10,6 +10,9 @@ export type Revised<Row> = Row & { readonly revision: number };
 /** A restriction as SQL on the table `t`; values go in through `param`, never as text. */
 export type Condition = (param: (value: unknown) => string) => string;
 
+/** Restrictions like a {@link Condition}, of which each row meets one at most. */
+export type Alternatives = (param: (value: unknown) => string) => readonly string[];
+
 /** Which rows of a read model, in which order. */
 export interface Listing {
   readonly projection: Pick<AnyProjection, 'table' | 'key'>;
@@ -18,6 +21,8 @@ export interface Listing {
   /** In place of the table's rows: what they were at another time. */
   readonly rows?: readonly object[];
   readonly where: readonly Condition[];
+  /** Rows meet one of these as well, and no row two: what an OR would say, each looked up by its own index. */
+  readonly either?: Alternatives;
   /** Ordered by this column, and by the key among equals. */
   readonly orderBy: string;
   readonly descending: boolean;
@@ -45,11 +50,9 @@ export async function readPage<Row extends pg.QueryResultRow>(
   { count, backwards, from }: Window,
 ): Promise<Page<Row>> {
   const { after, order } = placed(listing, { backwards, from });
-  const { source, clause, values } = sourceOf(listing, [...listing.where, ...after]);
-  const { rows } = await pool.query<Row>(
-    `select t.* from ${source} t ${clause} order by ${order} limit ${count + 1}`,
-    values,
-  );
+  const part = `order by ${order} limit ${count + 1}`;
+  const { selected, values } = select({ ...listing, where: [...listing.where, ...after] }, part);
+  const { rows } = await pool.query<Row>(`select t.* from (${selected}) t ${part}`, values);
   return pageOf(rows, { count, backwards });
 }
 
@@ -80,8 +83,8 @@ export function placeColumns({
   return [...new Set([orderBy, ...key])];
 }
 
-/** Which rows of a listing belong to a key: a restriction, given the key as SQL. */
-export type Belonging = (key: string) => string;
+/** Which rows of a listing belong to a key, given as SQL: restrictions as in {@link Alternatives}. */
+export type Belonging = (key: string) => readonly string[];
 
 /** The first part of a listing for each of several keys, in one query; a key without rows has none. */
 export async function readPages<Row extends pg.QueryResultRow>(
@@ -92,12 +95,15 @@ export async function readPages<Row extends pg.QueryResultRow>(
   { count, backwards, from }: Window,
 ): Promise<Map<string, Page<Row>>> {
   const { after, order } = placed(listing, { backwards, from });
-  const restricted = [() => belonging('k.key'), ...listing.where, ...after];
-  const { source, clause, values } = sourceOf(listing, restricted);
+  const part = `order by ${order} limit ${count + 1}`;
+  const where = [...listing.where, ...after];
+  const { selected, values } = select(
+    { ...listing, where, either: () => belonging('k.key') },
+    part,
+  );
   const { rows } = await pool.query<Row & { _key: string }>(
     `select k.key as _key, p.* from unnest($${values.length + 1}::text[]) with ordinality k(key, nth)
-     cross join lateral (select t.* from ${source} t ${clause}
-       order by ${order} limit ${count + 1}) p
+     cross join lateral (select t.* from (${selected}) t ${part}) p
      order by k.nth`,
     [...values, keys],
   );
@@ -115,10 +121,9 @@ export async function countPages(
   belonging: Belonging,
   keys: readonly string[],
 ): Promise<Map<string, number>> {
-  const restricted = [() => belonging('k.key'), ...listing.where];
-  const { source, clause, values } = sourceOf(listing, restricted);
+  const { selected, values } = select({ ...listing, either: () => belonging('k.key') });
   const { rows } = await pool.query<{ key: string; count: number }>(
-    `select k.key, (select count(*)::int from ${source} t ${clause}) as count
+    `select k.key, (select count(*)::int from (${selected}) t) as count
      from unnest($${values.length + 1}::text[]) k(key)`,
     [...values, keys],
   );
@@ -127,9 +132,9 @@ export async function countPages(
 
 /** How many rows a listing has in all. */
 export async function countRows(pool: pg.Pool, listing: Listing): Promise<number> {
-  const { source, clause, values } = sourceOf(listing, listing.where);
+  const { selected, values } = select(listing);
   const { rows } = await pool.query<{ count: number }>(
-    `select count(*)::int as count from ${source} t ${clause}`,
+    `select count(*)::int as count from (${selected}) t`,
     values,
   );
   return rows[0]?.count ?? 0;
@@ -194,17 +199,29 @@ function table({ table }: Pick<AnyProjection, 'table'>, schema = READ_SCHEMA): s
   return `${schema}.${table}`;
 }
 
-/** What to select from and by which conditions; rows that are given are taken for the table's. */
-function sourceOf(
-  { projection, schema, rows }: Listing,
-  conditions: readonly Condition[],
-): { source: string; clause: string; values: unknown[] } {
+/**
+ * The rows of a listing as SQL; rows that are given are taken for the table's.
+ * @param part which of them, of each alternative by itself; all when absent
+ */
+function select(
+  {
+    projection,
+    schema,
+    rows,
+    where,
+    either = () => ['true'],
+  }: Omit<Listing, 'orderBy' | 'descending'>,
+  part = '',
+): { selected: string; values: unknown[] } {
   const values: unknown[] = [];
   const param = (value: unknown) => `$${values.push(value)}`;
   const name = table(projection, schema);
   const source = rows
     ? `jsonb_populate_recordset(null::${name}, ${param(JSON.stringify(rows))})`
     : name;
-  const parts = conditions.map((condition) => condition(param));
-  return { source, clause: parts.length > 0 ? `where ${parts.join(' and ')}` : '', values };
+  const all = where.map((condition) => condition(param));
+  const selected = either(param).map(
+    (way) => `(select t.* from ${source} t where ${[way, ...all].join(' and ')} ${part})`,
+  );
+  return { selected: selected.join(' union all '), values };
 }

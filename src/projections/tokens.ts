@@ -172,10 +172,12 @@ export function tokenStatus(
   return token.expires_at <= now ? 'expired' : 'active';
 }
 
-/** Tokens issued to a client, or under a grant of it. */
-export const tokensOfClient = (client: string) =>
-  `(t.client_id = ${client} or t.grant_id in (select g.grant_id from ${READ_SCHEMA}.grants g
-     where g.client_id = ${client}))`;
+/** Tokens issued to a client, and the others under a grant of it. */
+export const tokensOfClient = (client: string) => [
+  `t.client_id = ${client}`,
+  `t.client_id is distinct from ${client} and t.grant_id in
+     (select g.grant_id from ${READ_SCHEMA}.grants g where g.client_id = ${client})`,
+];
 
 /** Tokens issued for a person. */
 export const tokensOfUser = (sub: string) =>

@@ -8,6 +8,7 @@ import { notice } from '../../src/domain/notice.ts';
 import { session } from '../../src/domain/session.ts';
 import { act } from '../../src/eventstore/execute.ts';
 import { digest } from '../../src/platform/secrets.ts';
+import { READ_SCHEMA } from '../../src/projections/apply.ts';
 import { type Data, type Harness, openHarness } from './harness.ts';
 
 /** As many as fit on one page. */
@@ -239,6 +240,93 @@ describe('filters', () => {
       code: 'BAD_USER_INPUT',
       field: 'filter.since',
     });
+  });
+});
+
+describe('tokens of a client', () => {
+  /** Each of its grant's, of its own, and given to it in exchange under its grant. */
+  const ITS = 30;
+  const query = `query ($first: Int, $after: String, $last: Int, $before: String) {
+    tokens(first: $first, after: $after, last: $last, before: $before, filter: { clientId: "shop-010" }) {
+      totalCount nodes { tokenId } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }`;
+  let all: string[];
+
+  /** Copies of its access token, that expire from then on. */
+  const insert = (name: string, count: number, columns: object, from: string) =>
+    api.pool.query(
+      `insert into ${READ_SCHEMA}.tokens select r.* from generate_series(1, $1::int) n
+         join ${READ_SCHEMA}.tokens t on t.digest = $5,
+       lateral jsonb_populate_record(t, $2::jsonb || jsonb_build_object('digest', $3 || n,
+         'expires_at', $4::timestamptz + n * interval '1 minute')) r`,
+      [count, JSON.stringify(columns), name, from, digest('access 010')],
+    );
+
+  beforeAll(async () => {
+    const own = { kind: 'client_token', grant_id: null, client_id: 'shop-010' };
+    await insert('own-', ITS, own, '2100-01-01T00:00:00Z');
+    await insert('given-', ITS, { client_id: 'shop-010' }, '2100-01-01T00:00:00Z');
+    await insert('under-', ITS, {}, '2100-01-01T00:00:30Z');
+    const others = { ...own, client_id: 'shop-011' };
+    await insert('other-', 20_000, others, '2126-01-02T00:00:00Z');
+    await api.pool.query(`analyze ${READ_SCHEMA}.tokens`);
+    const { tokens } = await ask(query, { first: 100 });
+    all = tokens.nodes.map(({ tokenId }: Data) => tokenId);
+  });
+  afterAll(() =>
+    api.pool.query(`delete from ${READ_SCHEMA}.tokens where digest ~ '^(own|given|under|other)-'`),
+  );
+
+  test('are its own and those of its grants, each once, in one order', async () => {
+    const { rows } = await api.pool.query(
+      `select digest from ${READ_SCHEMA}.tokens where client_id = 'shop-010' or grant_id = 'grant-010'
+       order by expires_at desc, digest desc`,
+    );
+    expect(rows).toHaveLength(3 * ITS + 2);
+    expect(all).toEqual(rows.map(({ digest }) => digest));
+    const { tokens } = await ask(query, { first: 7 });
+    expect(tokens.totalCount).toBe(rows.length);
+    const nested = await ask(
+      '{ client(clientId: "shop-010") { tokens(first: 100) { totalCount nodes { tokenId } } } }',
+    );
+    expect(nested.client.tokens.nodes.map(({ tokenId }: Data) => tokenId)).toEqual(all);
+    expect(nested.client.tokens.totalCount).toBe(rows.length);
+  });
+
+  test.each([
+    ['forwards', 'first', 'after', 'endCursor', 'hasNextPage'],
+    ['backwards', 'last', 'before', 'startCursor', 'hasPreviousPage'],
+  ])('come page by page, %s', async (_, count, place, cursor, more) => {
+    const pages: string[][] = [];
+    for (let at: string | null = null, next = true; next; ) {
+      const { tokens }: Data = await ask(query, { [count]: 7, [place]: at });
+      pages.push(tokens.nodes.map(({ tokenId }: Data) => tokenId));
+      [at, next] = [tokens.pageInfo[cursor], tokens.pageInfo[more]];
+    }
+    expect((count === 'first' ? pages : pages.reverse()).flat()).toEqual(all);
+  });
+
+  test('are found without reading those of others', async () => {
+    const { pool } = api.dependencies;
+    const asked = pool.query.bind(pool) as (...args: Data[]) => Promise<Data>;
+    const blocks: number[] = [];
+    Object.assign(pool, {
+      query: async (text: Data, values: Data) => {
+        if (String(text).includes(`${READ_SCHEMA}.tokens`)) {
+          const { rows } = await asked(`explain (analyze, buffers, format json) ${text}`, values);
+          const [{ Plan: plan }] = rows[0]['QUERY PLAN'];
+          blocks.push(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']);
+        }
+        return asked(text, values);
+      },
+    });
+    try {
+      await ask(query, { first: 7 });
+    } finally {
+      Object.assign(pool, { query: asked });
+    }
+    // A page and a count. The tokens of others take some hundreds.
+    expect(blocks).toHaveLength(2);
+    expect(Math.max(...blocks)).toBeLessThan(100);
   });
 });
 
