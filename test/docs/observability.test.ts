@@ -41,6 +41,12 @@ describe('deploy/grafana/muniment.json', () => {
     panels: { title: string; targets: { expr: string }[] }[];
   };
 
+  test('shows how far the read models are from the log, in time and in rows', () => {
+    const named = panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => namedIn(expr)));
+    expect(named).toContain('muniment_projection_lag_seconds');
+    expect(named).toContain('muniment_projection_divergences');
+  });
+
   test('shows metrics that there are, in few panels', () => {
     expect(panels.length).toBeLessThanOrEqual(12);
     for (const { title, targets } of panels) {
