@@ -27,6 +27,8 @@ const PAGE = 500;
 /** Larger batches only add latency. */
 const MAX_BATCH = 128;
 const RETRY_MS = [20, 50, 100, 250, 500, 1_000, 2_000];
+/** Milliseconds. Appends take a few. */
+const ANSWER_WITHIN = 10_000;
 
 /**
  * The log on Postgres. All appends that wait at a moment share one transaction (group commit), and
@@ -38,11 +40,13 @@ export function postgresEventStore(options: {
   inline?: InlineProjection;
   /** Waits for a position in the read models, where others than the append write them. Never rejects. */
   projected?: (position: Position) => Promise<void>;
+  /** Milliseconds after which an answer is waited for no more, and an append tried once more: 10 s. */
+  answerWithin?: number;
   /** Told about each batch: how many requests, and how long it took in seconds. */
   observe?: (batch: { requests: number; seconds: number }) => void;
 }): EventStore {
-  const { pool } = options;
-  const writer = new Writer(pool);
+  const { pool, answerWithin = ANSWER_WITHIN } = options;
+  const writer = new Writer(pool, answerWithin);
   const closing = new AbortController();
   const wakes = new Wakes(pool, closing.signal);
   let queue: Waiting[] = [];
@@ -101,7 +105,9 @@ export function postgresEventStore(options: {
       settle(batch, await write(batch));
     } catch (error) {
       if (batch.length === 1 || error instanceof LogUnavailable) {
-        for (const { reject } of batch) reject(error as Error);
+        // Those that wait behind would wait as long again.
+        const behind = error instanceof LogUnavailable ? queue.splice(0) : [];
+        for (const { reject } of [...batch, ...behind]) reject(error as Error);
       } else {
         // One of them is at fault: none may fail for its neighbour.
         for (const waiting of batch) await send([waiting]);
@@ -114,13 +120,16 @@ export function postgresEventStore(options: {
       batch.map(({ commit }) => commit),
       options.inline,
     );
+    const begun = performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
         return await writer.query([...values, attempt > 0]);
       } catch (error) {
         if (!isTransient(error)) throw error;
         const delay = RETRY_MS[attempt];
-        if (delay === undefined || closing.signal.aborted) {
+        // Once more after an answer that did not come: then it may be known.
+        const late = performance.now() - begun > 1.5 * answerWithin;
+        if (delay === undefined || late || closing.signal.aborted) {
           throw new LogUnavailable('Postgres does not answer', { cause: error });
         }
         await new Promise((resolve) => setTimeout(resolve, delay));

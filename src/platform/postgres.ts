@@ -28,6 +28,8 @@ export interface ConnectOptions {
   max?: number;
   /** Settings of PostgreSQL for each session. */
   settings?: Readonly<Record<string, string>>;
+  /** Milliseconds after which an answer, or a connection, is waited for no more; absent: no limit, 10 s. */
+  answerWithin?: number;
   /** Told when an idle connection breaks. The pool replaces it by itself. */
   log?: (error: Error) => void;
 }
@@ -52,8 +54,9 @@ export function connectPostgres(
     application_name: 'muniment',
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: options.answerWithin ?? CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    query_timeout: options.answerWithin,
     types: { getTypeParser },
     // A statement rather than a startup parameter: that would be lost beside `options` of the URL's.
     onConnect: (client) => client.query(session),
@@ -108,7 +111,7 @@ const TRANSIENT_CODES = new Set([
 ]);
 /** What pg throws without a code. */
 const TRANSIENT_MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error)/;
 
 /** Whether PostgreSQL refused a row because another has its key. */
 export function isDuplicate(error: unknown): boolean {

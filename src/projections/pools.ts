@@ -7,6 +7,8 @@ import { PLANS_FOR_READING } from './protocol-reads.ts';
 const POOL_SIZE = 16;
 /** Each kind of reading is one statement at a time. */
 const READERS = 4;
+/** Milliseconds. What the protocol reads takes a thousandth of it. */
+const ANSWER_WITHIN = 5_000;
 
 export interface Pools {
   readonly pool: pg.Pool;
@@ -16,11 +18,13 @@ export interface Pools {
 
 /** Connections to the database: as many in all as the README says of `WORKERS`. */
 export function openPools(connection: string | pg.PoolConfig, log: Logger): Pools {
-  const connect = (max: number, settings: ConnectOptions['settings'] = {}) =>
+  const connect = (options: ConnectOptions) =>
     connectPostgres(connection, {
-      max,
-      settings,
+      ...options,
       log: (err) => log.warn({ err }, 'a connection to PostgreSQL broke'),
     });
-  return { pool: connect(POOL_SIZE), readers: connect(READERS, PLANS_FOR_READING) };
+  return {
+    pool: connect({ max: POOL_SIZE }),
+    readers: connect({ max: READERS, settings: PLANS_FOR_READING, answerWithin: ANSWER_WITHIN }),
+  };
 }

@@ -3,6 +3,7 @@ import { READ_SCHEMA } from '../../src/projections/apply.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
+import { addressOf, startTcpProxy, type TcpProxy, through } from '../support/tcp-proxy.ts';
 
 describe('when the session with the database ends under a read,', () => {
   let server: TestServer;
@@ -78,4 +79,57 @@ describe('when the session with the database ends under a read,', () => {
     expect(header('content-security-policy')).toContain("default-src 'none'");
     expect(await answer.text()).toContain('Le serveur ne peut pas le faire pour le moment.');
   });
+});
+
+describe('when the way to the database is silent,', () => {
+  let server: TestServer;
+  let proxy: TcpProxy;
+  let form: Record<string, string>;
+  let accessToken: string;
+
+  beforeAll(async () => {
+    server = await startTestServer({
+      engine: 'postgres',
+      errors: true,
+      nodeEnv: async (_, database) => {
+        proxy = await startTcpProxy(addressOf(database));
+        return { DATABASE_URL: through(proxy, database) };
+      },
+    });
+    const client = await server.admin.client();
+    const app = await ClientApp.connect(server, client);
+    const { tokens } = await app.signIn(newBrowser(server), await server.admin.person());
+    accessToken = tokens.access_token;
+    const token = tokens.refresh_token ?? '';
+    form = {
+      grant_type: 'refresh_token',
+      refresh_token: token,
+      token,
+      client_id: client.clientId,
+      client_secret: client.secret,
+    };
+  });
+  afterAll(async () => {
+    proxy?.release();
+    await server?.stop();
+    await proxy?.stop();
+  });
+
+  const send = (path: string, init?: RequestInit) =>
+    server.node.fetch(`${server.issuer}${path}`, init);
+  const post = (path: string) => send(path, { method: 'POST', body: new URLSearchParams(form) });
+  const userinfo = () => send('/connect/userinfo', bearer(accessToken));
+  const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+
+  test('requests are told so in time, and then answered as ever', async () => {
+    const ask = () =>
+      Promise.all([post('/connect/token'), post('/connect/introspect'), userinfo()]);
+    proxy.hold();
+    for (const answer of await ask()) {
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+    }
+    proxy.release();
+    const statuses = () => ask().then((answers) => answers.map(({ status }) => status).join());
+    await eventually('all is well', async () => (await statuses()) === '200,200,200');
+  }, 40_000);
 });

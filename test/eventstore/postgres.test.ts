@@ -4,6 +4,7 @@ import { type EventStore, LogUnavailable } from '../../src/eventstore/event-stor
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
 import { connectPostgres } from '../../src/platform/postgres.ts';
+import { eventually } from '../support/eventually.ts';
 import { newEvent, newEvents, newStream } from '../support/log-events.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -25,6 +26,7 @@ async function startLog() {
       user,
       password,
       database: name,
+      connectionTimeoutMillis: 1_000,
     });
     pools.push(pool);
     await migrateLog(pool);
@@ -34,6 +36,7 @@ async function startLog() {
   };
   return {
     pools,
+    proxy,
     store: await open(),
     anotherNode: open,
     interrupt: () => proxy.interrupt(),
@@ -120,6 +123,45 @@ describe('the log on Postgres', () => {
     const { rows } = await pool.query('select revision from inlined where stream = $1', [stream]);
     expect(rows.map(({ revision }) => revision)).toEqual([0, 1, 2, 3]);
     await store.close();
+  });
+
+  describe('when the way to PostgreSQL is silent,', () => {
+    const write = (stream = newStream()) => ({
+      streams: [{ stream, expectedRevision: 'any' as const, events: newEvents(1) }],
+    });
+
+    test('an append is tried once more, and all that wait are told that it cannot be', async () => {
+      const store = postgresEventStore({ pool, answerWithin: 200 });
+      await store.append(write());
+      log.proxy.hold();
+      const first = store.append(write());
+      await new Promise(setImmediate);
+      const outcomes = await Promise.allSettled([first, store.append(write())]);
+      log.proxy.release();
+      for (const outcome of outcomes) {
+        expect(outcome).toMatchObject({ reason: { name: 'LogUnavailable' } });
+      }
+      await store.append(write());
+      await store.close();
+    });
+
+    test('an append that was tried again is in the log once, whatever arrives late', async () => {
+      const store = postgresEventStore({ pool, answerWithin: 200 });
+      const stream = newStream();
+      await store.append(write());
+      log.proxy.holdOpen();
+      await store.append(write(stream));
+      log.proxy.release();
+      await eventually('what was held has arrived', async () => {
+        const { rows } = await pool.query(
+          `select 1 from pg_stat_activity where datname = current_database() and query ~ 'log.append'
+             and pid <> pg_backend_pid()`,
+        );
+        return rows.length === 1;
+      });
+      expect(await store.read(stream)).toHaveLength(1);
+      await store.close();
+    });
   });
 
   test('appends that wait together share a transaction', async () => {

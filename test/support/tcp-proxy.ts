@@ -17,6 +17,8 @@ export interface TcpProxy {
   delay: number;
   /** Lets nothing through, as if a cable were out: nobody is told. */
   hold(): void;
+  /** Likewise, but only for connections that there are: those made later find their way. */
+  holdOpen(): void;
   /** Lets through what was held, and what comes. */
   release(): void;
   /** Breaks all connections, refuses new ones for a moment, and is back on the same port. */
@@ -28,27 +30,34 @@ export interface TcpProxy {
 export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let held: PromiseWithResolvers<void> | undefined;
-  const passage = () =>
+  /** How many connections, of those made, are held. */
+  let holding = 0;
+  let made = 0;
+  const passable = (nth: number) => (nth < holding ? held?.promise : undefined);
+  const passage = (nth: number) =>
     new Transform({
       async transform(chunk, _, done) {
         if (proxy.delay > 0) await sleep(proxy.delay);
-        await held?.promise;
+        await passable(nth);
         done(null, chunk);
       },
     });
   const server = createServer((incoming) => {
     const outgoing = connect(target);
+    const nth = made++;
     for (const socket of [incoming, outgoing]) {
       sockets.add(socket);
       socket.on('error', () => {});
       socket.on('close', async () => {
         sockets.delete(socket);
-        await held?.promise;
+        await passable(nth);
+        // What was sent before the end arrives before it.
+        await sleep(10);
         incoming.destroy();
         outgoing.destroy();
       });
     }
-    incoming.pipe(passage()).pipe(outgoing).pipe(passage()).pipe(incoming);
+    incoming.pipe(passage(nth)).pipe(outgoing).pipe(passage(nth)).pipe(incoming);
   });
   const listen = async (port: number) => {
     server.listen(port, '127.0.0.1');
@@ -68,10 +77,16 @@ export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
     delay: 0,
     hold() {
       held ??= Promise.withResolvers();
+      holding = Number.POSITIVE_INFINITY;
+    },
+    holdOpen() {
+      held ??= Promise.withResolvers();
+      holding = made;
     },
     release() {
       held?.resolve();
       held = undefined;
+      holding = 0;
     },
     stop,
     async interrupt() {
