@@ -24,8 +24,8 @@ const STATEMENTS = {
         (select data, metadata from log.events where type = 'ClientTokenIssued' limit 1) e
     )
     insert into read_models.tokens
-    select (jsonb_populate_record(t, jsonb_build_object('digest', m.digest))).*
-    from made m, (select * from read_models.tokens where kind = 'client_token' limit 1) t`,
+    select (jsonb_populate_record(one.token, jsonb_build_object('digest', m.digest))).*
+    from made m, (select t as token from read_models.tokens t where kind = 'client_token' limit 1) one`,
   postgres: `
     insert into oidc_models (model, id, payload, expires_at)
     select 'ClientCredentials', m.id, jsonb_set(p.payload, '{jti}', to_jsonb(m.id)), now()

@@ -21,7 +21,11 @@ const SETTINGS = {
   cluster_name: NAME,
   max_connections: '100',
   shared_buffers: '128MB',
-  wal_compression: 'on',
+  // After a checkpoint each page is logged whole when it is first changed, and digests change pages all
+  // over their indexes: that is to be seldom, and not to be compressed by pglz, which costs more than the rest.
+  wal_compression: 'off',
+  max_wal_size: '4GB',
+  checkpoint_timeout: '15min',
   fsync: 'on',
   synchronous_commit: 'on',
   jit: 'off',

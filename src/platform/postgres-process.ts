@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Launcher } from './postgres-launcher.ts';
 
-/** Crash recovery replays at most max_wal_size (1 GB); this is ample even on a slow disk. */
+/** Crash recovery replays at most max_wal_size (4 GB); this is ample even on a slow disk. */
 const START_TIMEOUT_MS = 300_000;
 /** Fast shutdown ends open transactions, immediate shutdown leaves the rest to crash recovery. */
 const SHUTDOWN: readonly [NodeJS.Signals, number][] = [

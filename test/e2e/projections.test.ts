@@ -4,6 +4,7 @@ import { READ_SCHEMA } from '../../src/projections/version.ts';
 import { type AdminApi, adminApi } from '../support/admin-api.ts';
 import { ClientApp } from '../support/client-app.ts';
 import { eventually } from '../support/eventually.ts';
+import { envelope, newEvent } from '../support/log-events.ts';
 import { ENGINES, startTestServer, type TestServer } from '../support/server.ts';
 
 const ALL = `{ projections { name version state position lag lagSeconds paused
@@ -150,6 +151,39 @@ describe.each(ENGINES)('operators and projections, on %s', (engine) => {
     ]);
     expect(events[0]?.metadata).toMatchObject({ actor: { type: 'client', id: 'muniment-admin' } });
     expect(events[1]?.metadata).toMatchObject({ actor: { type: 'system' } });
+  });
+
+  test('an event that cannot be projected stops the group, is shown, and holds it until it can be', async () => {
+    const stream = `probe-${crypto.randomUUID()}`;
+    const poison = { ...newEvent(), metadata: envelope({ schema: 99 }) };
+    await server.admin.store.append({
+      streams: [{ stream, expectedRevision: 'none', events: [poison] }],
+    });
+    const { failure } = await eventually('the index stands still', async () => {
+      const audit = await copy('AUDIT');
+      return audit.failure !== null && audit.lag > 0 && audit;
+    });
+    expect(failure).toMatchObject({
+      message: expect.stringContaining('schema version 99'),
+      eventId: poison.id,
+      stream,
+    });
+    await eventually('health says so', async () => {
+      const { notes = [], reasons = [] } = (await (
+        await fetch(`${server.node.adminUrl}/health/ready`)
+      ).json()) as { notes?: string[]; reasons?: string[] };
+      return [...notes, ...reasons].some((each) => each.includes('schema version 99'));
+    });
+    if (engine !== 'postgres') return;
+    // As if a version that knows the event had come.
+    await server.admin.pool.query(
+      `update log.events set metadata = jsonb_set(metadata, '{schema}', '1') where id = $1`,
+      [poison.id],
+    );
+    await eventually('it goes on, and past the event', async () => {
+      const { lag, failure } = await copy('AUDIT');
+      return lag === 0 && failure === null;
+    });
   });
 
   async function oidOf(table: string): Promise<number> {

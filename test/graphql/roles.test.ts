@@ -28,6 +28,9 @@ const OPERATIONS = {
     'mutation { userSessionsEnd(input: { sub: "usr_nobody" }) { userErrors { code } } }',
   'rotate keys': 'mutation { signingKeyRotate(input: { alg: "ES256" }) { userErrors { code } } }',
   'plan a configuration': '{ configurationPlan(document: "scopes: []") { userErrors { code } } }',
+  'look at projections': '{ projections { name } }',
+  'verify a projection':
+    'mutation { projectionVerify(input: { name: PROTOCOL }) { userErrors { code } } }',
   'apply a configuration':
     'mutation { configurationApply(input: { document: "scopes: []" }) { userErrors { code } } }',
 } as const;
@@ -38,6 +41,7 @@ const LOOKING: Operation[] = [
   'list users',
   'list sessions',
   'plan a configuration',
+  'look at projections',
 ];
 const ALLOWED: Readonly<Record<string, readonly Operation[]>> = {
   owner: Object.keys(OPERATIONS) as Operation[],
