@@ -264,8 +264,8 @@ export class ProjectionResolver {
   }
 }
 
-export async function projectionsOf({ pool, store, audit }: GraphContext): Promise<Projection[]> {
-  const copies = await projectionCopies({ pool, store }, await audit.head());
+export async function projectionsOf({ pool, store }: GraphContext): Promise<Projection[]> {
+  const copies = await projectionCopies({ pool, store });
   return copies.map(shown);
 }
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Instant } from '../domain/ids.ts';
-import type { EventStore, Position } from '../eventstore/event-store.ts';
+import { type EventStore, type Position, toPosition } from '../eventstore/event-store.ts';
 import {
   type LookRow,
   lastLook,
@@ -35,11 +35,16 @@ export interface ProjectionCopy extends Pick<VersionRow, 'schema' | 'part' | 'pa
 /** As many as anybody reads. */
 const SHOWN_DIVERGENCES = 100;
 
-/** All copies of all projections: of each the one in use comes first. @param head about where the log ends */
-export async function projectionCopies(
-  { pool, store }: { pool: pg.Pool; store: Pick<EventStore, 'subscribe'> },
-  head: Position,
-): Promise<ProjectionCopy[]> {
+/** All copies of all projections: of each the one in use comes first. @throws LogUnavailable */
+export async function projectionCopies({
+  pool,
+  store,
+}: {
+  pool: pg.Pool;
+  store: Pick<EventStore, 'subscribe' | 'last'>;
+}): Promise<ProjectionCopy[]> {
+  const last = await store.last();
+  const head = last?.position ?? toPosition(0);
   const [versions, inline, operations, look] = await Promise.all([
     allVersions(pool),
     inlineVersion(pool),
