@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 /**
@@ -48,6 +49,14 @@ export async function fill(databaseUrl, whose, tokens) {
   for (let left = tokens; left > 0; left -= AT_ONCE) {
     await client.query(statement, [Math.min(left, AT_ONCE)]);
   }
+  if (whose === 'muniment') await untilIndexed(client);
   await client.query('vacuum analyze');
   await client.end();
+}
+
+/** Nothing that is measured is to share the machine with what the filling left to do. @param {pg.Client} client */
+async function untilIndexed(client) {
+  const behind = `select (select max(position) from log.events) > position::bigint as behind
+    from audit_1.checkpoint`;
+  while ((await client.query(behind)).rows[0]?.behind !== false) await sleep(500);
 }
