@@ -69,7 +69,7 @@ try {
   const begin = performance.now();
   const end = begin + minutes * 60_000;
   let report = begin + (minutes * 60_000) / SAMPLES;
-  while (performance.now() < end) {
+  while (report <= end) {
     const due = ((performance.now() - begin) / 1000) * rate;
     while (sent < due && underWay < MOST_UNDER_WAY) {
       const started = performance.now();
