@@ -24,7 +24,10 @@ export class Writer {
 
   async query(values: unknown[]): Promise<Outcome[]> {
     try {
-      this.#client ??= this.#connect();
+      this.#client ??= this.#connect().catch((error) => {
+        this.#client = undefined;
+        throw error;
+      });
       return await this.#ask<Outcome>(await this.#client, {
         name: 'log-append',
         text: `select request, outcome, subject, "position" from log.append(

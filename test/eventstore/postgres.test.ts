@@ -126,6 +126,21 @@ describe('the log on Postgres', () => {
     await store.close();
   });
 
+  test('an append that finds no connection fails alone, whatever the reason', async () => {
+    const connect = pool.connect.bind(pool);
+    const refused = { connect: () => Promise.reject(new Error('not with this password')) };
+    const once = Object.assign(Object.create(pool), refused);
+    const store = postgresEventStore({ pool: once });
+    const append = () =>
+      store.append({
+        streams: [{ stream: newStream(), expectedRevision: 'none', events: newEvents(1) }],
+      });
+    await expect(append()).rejects.toThrow('not with this password');
+    Object.assign(once, { connect });
+    await append();
+    await store.close();
+  });
+
   describe('when the way to PostgreSQL is silent,', () => {
     const write = (stream = newStream()) => ({
       streams: [{ stream, expectedRevision: 'any' as const, events: newEvents(1) }],
