@@ -54,7 +54,7 @@ const LIVE = `exists (select from state.entries e where e.model = 'Session' and 
   and (e.expires_at is null or e.expires_at > now()))`;
 
 /** The version of each of these rows, and of what is in no row of theirs. */
-const TOKEN_VERSION = `concat_ws(' ', ${[...'tgcouspm'].map((row) => `coalesce(${row}.xmin::text, '-')`)}, ${LIVE})`;
+const TOKEN_VERSION = `row(${[...'tgcouspm'].map((row) => `${row}.xmin`)}, ${LIVE})::text`;
 
 const TOKENS = {
   versions: `select t.digest as key, ${TOKEN_VERSION} as version ${TOKEN_SOURCES}`,

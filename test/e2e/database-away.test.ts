@@ -5,6 +5,22 @@ import { eventually } from '../support/eventually.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { addressOf, startTcpProxy, type TcpProxy, through } from '../support/tcp-proxy.ts';
 
+/** A person signed in; the form with which the client refreshes, introspects and revokes. */
+async function signIn(server: TestServer) {
+  const client = await server.admin.client();
+  const app = await ClientApp.connect(server, client);
+  const { tokens } = await app.signIn(newBrowser(server), await server.admin.person());
+  const token = tokens.refresh_token ?? '';
+  const form = {
+    grant_type: 'refresh_token',
+    refresh_token: token,
+    token,
+    client_id: client.clientId,
+    client_secret: client.secret,
+  };
+  return { app, accessToken: tokens.access_token, form };
+}
+
 describe('when the session with the database ends under a read,', () => {
   let server: TestServer;
   let form: Record<string, string>;
@@ -12,17 +28,8 @@ describe('when the session with the database ends under a read,', () => {
 
   beforeAll(async () => {
     server = await startTestServer({ engine: 'postgres', errors: true });
-    const client = await server.admin.client();
-    const app = await ClientApp.connect(server, client);
-    const { tokens } = await app.signIn(newBrowser(server), await server.admin.person());
-    const token = tokens.refresh_token ?? '';
-    form = {
-      grant_type: 'refresh_token',
-      refresh_token: token,
-      token,
-      client_id: client.clientId,
-      client_secret: client.secret,
-    };
+    const { app, ...signedIn } = await signIn(server);
+    form = signedIn.form;
     const browser = newBrowser(server);
     const { url } = await browser.open((await app.request()).url);
     interaction = { path: url.pathname, cookie: browser.cookieHeader(url) };
@@ -96,18 +103,7 @@ describe('when the way to the database is silent,', () => {
         return { DATABASE_URL: through(proxy, database) };
       },
     });
-    const client = await server.admin.client();
-    const app = await ClientApp.connect(server, client);
-    const { tokens } = await app.signIn(newBrowser(server), await server.admin.person());
-    accessToken = tokens.access_token;
-    const token = tokens.refresh_token ?? '';
-    form = {
-      grant_type: 'refresh_token',
-      refresh_token: token,
-      token,
-      client_id: client.clientId,
-      client_secret: client.secret,
-    };
+    ({ form, accessToken } = await signIn(server));
   });
   afterAll(async () => {
     proxy?.release();
