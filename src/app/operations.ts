@@ -11,6 +11,7 @@ import {
 import type { EventStore } from '../eventstore/event-store.ts';
 import { act, type Execute } from '../eventstore/execute.ts';
 import { upcast } from '../eventstore/upcast.ts';
+import { lease } from '../platform/lease.ts';
 import { LOCKS } from '../platform/locks.ts';
 import { isTransient } from '../platform/postgres.ts';
 import { Wake } from '../platform/wake.ts';
@@ -89,7 +90,9 @@ async function attend(options: OperationsOptions, part: ProjectionName): Promise
   if (version && version.paused !== paused) await noteVersion(pool, schema, { paused });
   if (!underWay) return;
   const client = await pool.connect();
+  let end = () => {};
   try {
+    end = await lease(client);
     const { rows } = await client.query('select pg_try_advisory_lock($1, hashtext($2)) as held', [
       LOCKS.operate,
       part,
@@ -99,6 +102,7 @@ async function attend(options: OperationsOptions, part: ProjectionName): Promise
     const now = await stateOf(store, part);
     if (now.underWay?.operationId === underWay.operationId) await finish(options, part, underWay);
   } finally {
+    end();
     await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
     client.release(true);
   }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
 import { upcast } from '../eventstore/upcast.ts';
-import { lease } from '../platform/lease.ts';
+import { endSilentHolder, lease } from '../platform/lease.ts';
 import { listen } from '../platform/listen.ts';
 import { LOCKS } from '../platform/locks.ts';
 import { isTransient } from '../platform/postgres.ts';
@@ -91,12 +91,14 @@ async function lead(options: ProjectorOptions): Promise<void> {
   const stop = AbortSignal.any([signal, lost.signal, asked.signal]);
   let end = () => {};
   try {
+    // Before it has the lock: it may fall silent as soon as it has it.
+    end = await lease(client);
     while (!(await lockedBy(client, group))) {
+      await endSilentHolder(client, group.lock);
       await pause(CANDIDATE_MS, stop);
       if (stop.aborted) return;
     }
     options.observe?.leading(true);
-    end = await lease(client);
     await client.query(`listen ${yieldChannel(group)}`);
     let told: Position | undefined;
     while (!stop.aborted) {

@@ -3,7 +3,7 @@ import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { exclusively } from '../eventstore/postgres-schema.ts';
 import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
-import { lease } from '../platform/lease.ts';
+import { endSilentHolder, lease } from '../platform/lease.ts';
 import { LOCKS } from '../platform/locks.ts';
 import { applyEvents, applyFunctionSql, READ_SCHEMA } from './apply.ts';
 import { type BuildProgress, buildReadModels } from './build.ts';
@@ -168,19 +168,26 @@ async function alone<T>(
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
+  let end = () => {};
   let released = false;
   const release = () => {
     if (!released) client.release(true);
     released = true;
   };
+  const locked = async () => {
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as free', [LOCKS.rebuild]);
+    return rows[0]?.free === true;
+  };
   signal?.addEventListener('abort', release, { once: true });
   try {
-    const { rows } = await client.query('select pg_try_advisory_lock($1) as free', [LOCKS.rebuild]);
-    if (!rows[0]?.free) {
+    end = await lease(client);
+    while (!(await locked())) {
+      if (await endSilentHolder(client, LOCKS.rebuild)) continue;
       throw new RebuildUnderWay('the read models are being rebuilt or verified already');
     }
     return await work(client);
   } finally {
+    end();
     signal?.removeEventListener('abort', release);
     // The end of a connection is noticed a moment later: the next one may begin at once.
     if (!released) await client.query('select pg_advisory_unlock_all()').catch(() => undefined);

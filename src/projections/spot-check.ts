@@ -3,6 +3,7 @@ import { deciders } from '../domain/index.ts';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/event-store.ts';
 import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
+import { lease } from '../platform/lease.ts';
 import { LOCKS } from '../platform/locks.ts';
 import { periodically } from '../platform/periodically.ts';
 import { keysSql } from './apply.ts';
@@ -39,7 +40,9 @@ export interface SpotCheckOptions {
 export async function spotCheck(options: SpotCheckOptions): Promise<readonly Finding[] | null> {
   const { pool, period } = options;
   const client = await pool.connect();
+  let end = () => {};
   try {
+    end = await lease(client);
     const { rows } = await client.query('select pg_try_advisory_lock($1) as free', [LOCKS.look]);
     if (!rows[0]?.free) return null;
     if ((await versionOf(client, READ_SCHEMA))?.state === 'building') return null;
@@ -48,6 +51,7 @@ export async function spotCheck(options: SpotCheckOptions): Promise<readonly Fin
     if (last && Date.now() - Date.parse(last.looked_at) < period * 500) return null;
     return await turn(options, last?.place ?? { table: 0, key: null, position: null });
   } finally {
+    end();
     client.release(true);
   }
 }

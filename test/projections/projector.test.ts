@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/event-store.ts';
 import { postgresEventStore } from '../../src/eventstore/postgres.ts';
 import { migrateLog } from '../../src/eventstore/postgres-schema.ts';
@@ -165,6 +167,48 @@ describe('the projector', () => {
       proxy.release();
       await until(() => failures.length > 0);
       expect(await checkpoint(pool, 'silent')).toBe(reached);
+    } finally {
+      proxy.release();
+      await Promise.all([silent.stop(), other.stop()]);
+      await far.end();
+      await proxy.stop();
+    }
+  });
+
+  test('one that falls silent within a COPY, where PostgreSQL waits for it, loses the lead', async () => {
+    await fresh('copying');
+    const proxy = await startTcpProxy(addressOf(database));
+    const far = connectPostgres(through(proxy, database));
+    const failures: unknown[] = [];
+    const copying = async () => {
+      const { rows } = await pool.query(
+        `select from pg_stat_progress_copy where relid = 'copying.counts'::regclass`,
+      );
+      return rows.length > 0;
+    };
+    const silent = await projector('copying', {
+      pool: far,
+      async write(client) {
+        const copy = client.query(copyFrom('copy copying.counts from stdin'));
+        copy.on('error', () => undefined);
+        copy.write('never\t1\n');
+        await until(copying);
+        proxy.hold();
+        await once(copy, 'finish');
+      },
+      failed: (error) => failures.push(error),
+    });
+    const stream = newStream();
+    await count(stream, 1);
+    await until(copying);
+    const other = await projector('copying');
+    try {
+      await until(async () =>
+        (await rowsIn('copying')).some((row) => row.stream === entity(stream)),
+      );
+      proxy.release();
+      await until(() => failures.length > 0);
+      expect((await rowsIn('copying')).map((row) => row.stream)).not.toContain('never');
     } finally {
       proxy.release();
       await Promise.all([silent.stop(), other.stop()]);

@@ -58,11 +58,12 @@ async function lead(options: CourierOptions): Promise<void> {
   const underWay = new Map<string, Promise<void>>();
   let end = () => {};
   try {
+    // Before it has the lock: it may fall silent as soon as it has it.
+    end = await lease(client);
     while (!(await locked(client))) {
       await wake.in(POLL_MS);
       if (stop.aborted) return;
     }
-    end = await lease(client);
     await client.query(`listen ${CHANNEL}`);
     const deferred: Deferred = new Map();
     while (!stop.aborted) {
