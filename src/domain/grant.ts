@@ -3,8 +3,16 @@ import { type Allowance, union } from './consent.ts';
 import { type Decider, same } from './decider.ts';
 import { DomainError } from './errors.ts';
 import type { Digest, Instant, RevocationReason } from './ids.ts';
-import { changing, ending, type IssuedByDigest, issued, issuing } from './issued.ts';
+import { changing, ending, type IssuedByDigest, issued, issuing, unexpired } from './issued.ts';
 import type { Audience } from './token.ts';
+
+/**
+ * Seconds for which a leeway can last. As long it is remembered when a refresh token was redeemed, and
+ * for which successor; of one redeemed before, only that it is not redeemable any more.
+ */
+export const MAX_LEEWAY = 300;
+
+const LONG_AGO: Instant = new Date(0).toISOString();
 
 /**
  * One authorization in use: what a client may do for a person in one session, with the codes and
@@ -85,14 +93,18 @@ export type GrantWishes = {
   /**
    * Refused with `refresh_token_rotated` (detail: `successor`) within the leeway after the first
    * redemption, and with `refresh_token_reused` later, when the whole family is revoked
-   * (RFC 9700 §4.14.2). `leeway` is in seconds; with 0 every second redemption is a reuse.
+   * (RFC 9700 §4.14.2). `leeway` is in seconds, {@link MAX_LEEWAY} at most; with 0 every second
+   * redemption is a reuse.
    */
   RedeemRefreshToken: {
     readonly digest: Digest;
+    /** When it expires, of a token that was issued under this grant; null where that is not known. */
+    readonly expiresAt: Instant | null;
     readonly successor: Digest | null;
     readonly now: Instant;
     readonly leeway: number;
   };
+  /** Of one that was issued under this grant, whatever has become of it. */
   RevokeRefreshToken: { readonly digest: Digest };
   RevokeGrant: { readonly reason: RevocationReason };
 };
@@ -108,6 +120,7 @@ export interface GrantState {
   readonly terms: GrantTerms | null;
   /** Only what has not expired: a fact that issues something forgets what expired before it. */
   readonly codes: IssuedByDigest<Redeemable>;
+  /** Nor what was redeemed longer ago than any leeway. */
   readonly refreshTokens: IssuedByDigest<Redeemable>;
   readonly accessTokens: IssuedByDigest<{ readonly expiresAt: Instant }>;
 }
@@ -124,7 +137,7 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     }),
     AuthorizationCodeIssued: (state, code) => ({
       ...state,
-      codes: issuing(state.codes, code.digest, unredeemed(code), code.issuedAt),
+      codes: issuing(state.codes, code.digest, unredeemed(code), unexpired(code.issuedAt)),
     }),
     AuthorizationCodeRedeemed: (state, { digest, at }) => ({
       ...state,
@@ -133,7 +146,7 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     AuthorizationCodeReplayDetected: (state) => state,
     AccessTokenIssued: (state, { digest, issuedAt, expiresAt }) => ({
       ...state,
-      accessTokens: issuing(state.accessTokens, digest, { expiresAt }, issuedAt),
+      accessTokens: issuing(state.accessTokens, digest, { expiresAt }, unexpired(issuedAt)),
     }),
     AccessTokenRevoked: (state, { digest }) => ({
       ...state,
@@ -141,7 +154,12 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     }),
     RefreshTokenIssued: (state, token) => ({
       ...state,
-      refreshTokens: issuing(state.refreshTokens, token.digest, unredeemed(token), token.issuedAt),
+      refreshTokens: issuing(
+        state.refreshTokens,
+        token.digest,
+        unredeemed(token),
+        unforgotten(token.issuedAt),
+      ),
     }),
     RefreshTokenRedeemed: (state, { digest, at, successor }) => ({
       ...state,
@@ -225,9 +243,9 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
         ? []
         : [{ type: 'RefreshTokenIssued', data: token }];
     },
-    RedeemRefreshToken({ digest, successor, now, leeway }, state) {
+    RedeemRefreshToken({ digest, expiresAt, successor, now, leeway }, state) {
       open(state);
-      const token = issued(state.refreshTokens, digest);
+      const token = issued(state.refreshTokens, digest) ?? forgotten(expiresAt);
       if (!token || token.expiresAt <= now) {
         throw new DomainError('not_found', 'the refresh token is not known here', {
           field: 'refresh_token',
@@ -258,7 +276,7 @@ export const grant: Decider<GrantState, GrantWishes, GrantFacts> = {
     },
     RevokeRefreshToken({ digest }, state) {
       // RFC 7009 §2.1: the access tokens of the same authorization end with it.
-      if (!issued(state.refreshTokens, digest)) return [];
+      if (state.status !== 'open') return [];
       return [
         { type: 'RefreshTokenRevoked', data: { digest } },
         { type: 'GrantRevoked', data: { reason: 'refresh_token_revoked' } },
@@ -280,8 +298,24 @@ function unredeemed({ expiresAt }: Issued): Redeemable {
   return { expiresAt, redeemedAt: null, successor: null };
 }
 
+/** Whether it was not redeemed yet. */
+export function isRedeemable({ redeemedAt }: Redeemable): boolean {
+  return redeemedAt === null;
+}
+
 function redeemed(at: Instant, successor: Digest | null) {
   return (one: Redeemable): Redeemable => ({ ...one, redeemedAt: at, successor });
+}
+
+/** A token that was issued and is not remembered: it was redeemed before any leeway. */
+function forgotten(expiresAt: Instant | null): Redeemable | null {
+  return expiresAt ? { expiresAt, redeemedAt: LONG_AGO, successor: null } : null;
+}
+
+/** For {@link issuing}: what may be redeemed, or was while a leeway can last. */
+function unforgotten(at: Instant): (one: Redeemable) => boolean {
+  const before = new Date(Date.parse(at) - MAX_LEEWAY * 1000).toISOString();
+  return ({ expiresAt, redeemedAt }) => expiresAt > at && (!redeemedAt || redeemedAt > before);
 }
 
 function secondsBetween(earlier: Instant, later: Instant): number {

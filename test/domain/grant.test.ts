@@ -6,6 +6,7 @@ import {
   grant,
   type IssuedAccessToken,
   type IssuedRefreshToken,
+  MAX_LEEWAY,
 } from '../../src/domain/grant.ts';
 import { digestsOf } from '../../src/domain/issued.ts';
 import { given } from '../support/decider-spec.ts';
@@ -63,10 +64,14 @@ const refresh = (digest: string, from = 0, lifetime = 3600): IssuedRefreshToken 
 });
 const refreshIssued = (digest: string, from?: number, lifetime?: number) =>
   ({ type: 'RefreshTokenIssued', data: refresh(digest, from, lifetime) }) as const;
-const redeemRefresh = (seconds: number, leeway: number, digest = 'r1') =>
+const redeemRefresh = (
+  seconds: number,
+  leeway: number,
+  { digest = 'r1', expiresAt = null as string | null } = {},
+) =>
   ({
     type: 'RedeemRefreshToken',
-    data: { digest, successor: 'r2', now: at(seconds), leeway },
+    data: { digest, expiresAt, successor: 'r2', now: at(seconds), leeway },
   }) as const;
 const refreshRedeemed = (seconds: number) =>
   ({
@@ -272,7 +277,7 @@ describe('refresh tokens', () => {
     given(grant, ...rotated)
       .when({
         type: 'RedeemRefreshToken',
-        data: { digest: 'r2', successor: 'r3', now: at(200), leeway: 0 },
+        data: { digest: 'r2', expiresAt: null, successor: 'r3', now: at(200), leeway: 0 },
       })
       .then({
         type: 'RefreshTokenRedeemed',
@@ -312,7 +317,7 @@ describe('refresh tokens', () => {
 
   test('one never issued here is not known', () => {
     given(grant, opened, accessIssued('a1'), codeIssued)
-      .when(redeemRefresh(1, 0, 'c1'))
+      .when(redeemRefresh(1, 0, { digest: 'c1' }))
       .thenRefused('not_found', { field: 'refresh_token' });
   });
 
@@ -337,9 +342,25 @@ describe('refresh tokens', () => {
       .then(refreshRevoked('r1'), revoked('refresh_token_revoked'));
   });
 
-  test('revoking one that is not known decides nothing', () => {
-    given(grant, opened, accessIssued('a1')).when(revokeRefresh('a1')).thenNothing();
-  });
+  test.each([0, MAX_LEEWAY])(
+    'one forgotten since it was redeemed is a reuse, with a leeway of %s',
+    (leeway) => {
+      const later = 100 + MAX_LEEWAY;
+      const forgotten = [...rotated, refreshIssued('r3', later)];
+      given(grant, ...forgotten)
+        .when(redeemRefresh(later, leeway))
+        .thenRefused('not_found', { field: 'refresh_token' });
+      given(grant, ...forgotten)
+        .when(redeemRefresh(later, leeway, { expiresAt: at(3600) }))
+        .thenRefused('refresh_token_reused', reused);
+      given(grant, ...forgotten)
+        .when(redeemRefresh(3600, leeway, { expiresAt: at(3600) }))
+        .thenRefused('not_found', { field: 'refresh_token' });
+      given(grant, ...forgotten)
+        .when(revokeRefresh('r1'))
+        .then(refreshRevoked('r1'), revoked('refresh_token_revoked'));
+    },
+  );
 });
 
 describe('revoking the grant', () => {
@@ -413,20 +434,34 @@ describe('the state forgets what has expired', () => {
     expect(digestsOf(fold(grant, [opened, before, next])[kind])).toHaveLength(2);
   });
 
+  test('redeemed refresh tokens, when no leeway lasts so long', () => {
+    const redeemed = fold(grant, [opened, refreshIssued('r1'), refreshRedeemed(100)]);
+    const kept = (seconds: number) =>
+      digestsOf(fold(grant, [refreshIssued('r2', seconds)], redeemed).refreshTokens);
+    expect(kept(99 + MAX_LEEWAY)).toEqual(['r1', 'r2']);
+    expect(kept(100 + MAX_LEEWAY)).toEqual(['r2']);
+  });
+
   test('so ten thousand refreshes leave it small', () => {
-    const [interval, lifetime] = [60, 300];
-    let state = fold(grant, [opened, refreshIssued('r0', 0, lifetime)]);
+    const [interval, lifetime, months] = [60, 600, 1e7];
+    let state = fold(grant, [opened, refreshIssued('r0', 0, months)]);
     let redeemed = 0;
     for (let n = 1; n <= 10_000; n++) {
       const now = n * interval;
-      const rotation = { digest: `r${n - 1}`, successor: `r${n}`, now: at(now), leeway: 10 };
+      const rotation = {
+        digest: `r${n - 1}`,
+        expiresAt: null,
+        successor: `r${n}`,
+        now: at(now),
+        leeway: 10,
+      };
       const { facts } = decide(grant, { type: 'RedeemRefreshToken', data: rotation }, state);
       redeemed += facts.length;
-      const tokens = [refreshIssued(`r${n}`, now, lifetime), accessIssued(`a${n}`, now, lifetime)];
+      const tokens = [refreshIssued(`r${n}`, now, months), accessIssued(`a${n}`, now, lifetime)];
       state = fold(grant, [...facts, ...tokens], state);
     }
     expect(redeemed).toBe(10_000);
-    expect(digestsOf(state.refreshTokens)).toHaveLength(lifetime / interval);
+    expect(digestsOf(state.refreshTokens)).toHaveLength(MAX_LEEWAY / interval + 1);
     expect(digestsOf(state.accessTokens)).toHaveLength(lifetime / interval);
   });
 });

@@ -7,6 +7,7 @@ import {
   type IssuedByDigest,
   issued,
   issuing,
+  unexpired,
 } from '../../src/domain/issued.ts';
 
 interface One {
@@ -22,7 +23,7 @@ const LIFETIME = 3_000;
 function issuedFor(minutes: number): IssuedByDigest<One> {
   let all: IssuedByDigest<One> = {};
   for (let n = 0; n < minutes; n++) {
-    all = issuing(all, digest(n), { expiresAt: at(n + LIFETIME) }, at(n));
+    all = issuing(all, digest(n), { expiresAt: at(n + LIFETIME) }, unexpired(at(n)));
   }
   return all;
 }

@@ -4,6 +4,15 @@ import {
   type ClientRegistrationInput,
   changeClientTokenPolicy,
 } from '../../src/commands/clients.ts';
+import { systemEnvelope } from '../../src/commands/command.ts';
+import type { Wish } from '../../src/domain/decider.ts';
+import {
+  type GrantWishes,
+  grant,
+  type IssuedRefreshToken,
+  MAX_LEEWAY,
+} from '../../src/domain/grant.ts';
+import { act } from '../../src/eventstore/execute.ts';
 import { digest } from '../../src/platform/secrets.ts';
 import type { Person } from '../support/admin.ts';
 import { ClientApp, newBrowser } from '../support/client-app.ts';
@@ -29,10 +38,12 @@ describe.each(ENGINES)('what a client’s policy makes of refresh tokens, on %s'
     return { app, refreshToken: tokens.refresh_token ?? '' };
   }
 
+  const eventsAbout = async (refreshToken: string) =>
+    (await server.admin.events()).filter(
+      ({ data }) => 'digest' in data && data.digest === digest(refreshToken),
+    );
   const factsAbout = async (refreshToken: string) =>
-    (await server.admin.events())
-      .filter(({ data }) => 'digest' in data && data.digest === digest(refreshToken))
-      .map(({ type }) => type);
+    (await eventsAbout(refreshToken)).map(({ type }) => type);
 
   describe('reuse', () => {
     test('lets a client refresh with one token again and again', async () => {
@@ -95,6 +106,38 @@ describe.each(ENGINES)('what a client’s policy makes of refresh tokens, on %s'
   });
 
   describe('a chain of rotations', () => {
+    test('is ended by one of its tokens that was redeemed longer ago than is remembered', async () => {
+      const { app, refreshToken } = await signedIn({ refreshTokenLifetime: HOUR });
+      const [first] = await eventsAbout(refreshToken);
+      const { stream, data } = first as { stream: string; data: IssuedRefreshToken };
+      const successor = digest('its successor');
+      const redeemed: Wish<GrantWishes> = {
+        type: 'RedeemRefreshToken',
+        data: {
+          digest: data.digest,
+          expiresAt: data.expiresAt,
+          successor,
+          now: new Date(Date.parse(data.issuedAt) - MAX_LEEWAY * 1_000).toISOString(),
+          leeway: 0,
+        },
+      };
+      const issued: Wish<GrantWishes> = {
+        type: 'IssueRefreshToken',
+        data: { ...data, digest: successor },
+      };
+      const grantId = stream.slice(`${grant.category}-`.length);
+      await server.admin.execute([act(grant, grantId, [redeemed, issued])], systemEnvelope());
+
+      await expect(app.refresh(refreshToken)).rejects.toMatchObject({ error: 'invalid_grant' });
+      expect(await factsAbout(refreshToken)).toEqual([
+        'RefreshTokenIssued',
+        'RefreshTokenRedeemed',
+        'RefreshTokenReuseDetected',
+      ]);
+      const last = (await server.admin.events()).at(-1);
+      expect(last).toMatchObject({ stream, type: 'GrantRevoked' });
+    });
+
     const lifetimeOf = async (app: ClientApp, refreshToken: string | undefined) => {
       const { exp = 0, iat = 0 } = await oidc.tokenIntrospection(app.config, refreshToken ?? '');
       return { exp, iat, seconds: exp - iat };

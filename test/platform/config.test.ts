@@ -1,5 +1,6 @@
 import { BlockList } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { MAX_LEEWAY } from '../../src/domain/grant.ts';
 import { ConfigError, loadConfig, settings } from '../../src/platform/config.ts';
 
 const KEY = Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 7 + 3) % 256));
@@ -223,7 +224,7 @@ describe('loadConfig', () => {
       ADMIN_USERNAME: ' ',
       ADMIN_PASSWORD: 'canary',
       ADMIN_CLIENT_SECRET: canary,
-      REFRESH_TOKEN_LEEWAY: '-1',
+      REFRESH_TOKEN_LEEWAY: String(MAX_LEEWAY + 1),
       REQUIRE_PAR: 'yes',
       SELF_REGISTRATION: 'yes',
       LOGOUT_ENDS_OFFLINE_ACCESS: 'yes',

@@ -236,7 +236,8 @@ const using = fc.tuple(nth, fc.constantFrom('redeem', 'revoke')).map(
   ([n, what]): Step =>
     async (world) => {
       const [digest, token] = pick([...world.tokens], n) ?? [];
-      if (!digest || !token || !(await reads.token(digest))) return;
+      const row = digest && (await reads.token(digest));
+      if (!token || !row) return;
       const { grantId, kind } = token;
       const now = world.at();
       if (what === 'revoke' && kind === 'access') {
@@ -244,7 +245,7 @@ const using = fc.tuple(nth, fc.constantFrom('redeem', 'revoke')).map(
       } else if (what === 'revoke' && kind === 'refresh') {
         await world.grantWish(grantId, 'RevokeRefreshToken', { digest });
       } else if (kind === 'refresh') {
-        const data = { digest, successor: null, now, leeway: 0 };
+        const data = { digest, expiresAt: row.expires_at, successor: null, now, leeway: 0 };
         await world.grantWish(grantId, 'RedeemRefreshToken', data);
       } else if (kind === 'code') {
         await world.grantWish(grantId, 'RedeemAuthorizationCode', { digest, now });

@@ -404,6 +404,7 @@ const wishes: {
     IssueRefreshToken: record({ ...issuedIn(id, 'refresh'), rotations: fc.nat(9) }),
     RedeemRefreshToken: record({
       digest: digestIn(id, 'refresh'),
+      expiresAt: fc.option(instant),
       successor: fc.option(digestIn(id, 'refresh')),
       now: instant,
       leeway: fc.constantFrom(0, 60),

@@ -36,7 +36,13 @@ import {
   type DeviceAuthorizationWishes,
   deviceAuthorization,
 } from '../../domain/device-authorization.ts';
-import { type GrantFacts, type GrantState, type GrantWishes, grant } from '../../domain/grant.ts';
+import {
+  type GrantFacts,
+  type GrantState,
+  type GrantWishes,
+  grant,
+  isRedeemable,
+} from '../../domain/grant.ts';
 import {
   type InitialAccessTokenFacts,
   type InitialAccessTokenState,
@@ -157,9 +163,9 @@ export const grantChronicle: Chronicle<GrantState, GrantWishes, GrantFacts> = {
       ? {
           ...terms,
           status,
-          codes: digestsOf(codes),
+          codes: digestsOf(codes, isRedeemable),
           accessTokens: digestsOf(accessTokens),
-          refreshTokens: digestsOf(refreshTokens),
+          refreshTokens: digestsOf(refreshTokens, isRedeemable),
         }
       : {},
 };

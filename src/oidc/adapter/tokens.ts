@@ -194,16 +194,17 @@ export class RefreshTokenAdapter extends TokenAdapter {
   }
 
   override async consume(value: string): Promise<void> {
-    const grantId = await this.grantIdOf(value);
-    if (!grantId) return;
+    const token = await this.context.reads.token(digest(value));
+    if (!token?.grant) return;
     const unit = currentUnitOfWork();
     const rotation: { value: string; successor: string | null } = { value, successor: null };
     unit.rotation = rotation;
     const leeway = this.context.refreshTokenLeeway;
-    unit.wish(grant, grantId, {
+    unit.wish(grant, token.grant.grant_id, {
       type: 'RedeemRefreshToken',
       data: {
-        digest: digest(value),
+        digest: token.digest,
+        expiresAt: token.expires_at,
         // Known when the successor is made, later in this request and before the commit.
         get successor() {
           return rotation.successor;
@@ -221,7 +222,7 @@ export class RefreshTokenAdapter extends TokenAdapter {
     if (token.redeemed_at) return this.consume(value);
     currentUnitOfWork().wish(grant, token.grant.grant_id, {
       type: 'RevokeRefreshToken',
-      data: { digest: digest(value) },
+      data: { digest: token.digest },
     });
   }
 
