@@ -189,9 +189,11 @@ describe('the projector', () => {
     const silent = await projector('copying', {
       pool: far,
       async write(client) {
-        const copy = client.query(copyFrom('copy copying.counts from stdin'));
+        const copy = client.query(
+          copyFrom('copy copying.counts (stream, last, revision) from stdin'),
+        );
         copy.on('error', () => undefined);
-        copy.write('never\t1\n');
+        copy.write('never\t1\t0\n');
         await until(copying);
         proxy.hold();
         await once(copy, 'finish');
