@@ -9,15 +9,19 @@ export function numberGiven(name, byDefault) {
   return at < 0 ? byDefault : Number(process.argv[at + 1]);
 }
 
-/** Muniment without its peers, and a connection to its database from which it can be observed. */
-export async function startAlone() {
+/**
+ * Muniment without its peers, and a connection to its database from which it can be observed.
+ *
+ * @param {{ accessTokenLifetime?: number }} [given] seconds
+ */
+export async function startAlone(given) {
   const database = await startDatabase();
   let url = '';
   const create = async (/** @type {string} */ name) => {
     url = await database.create(name);
     return url;
   };
-  const options = { nodeFlags: [], algorithms: ALGORITHMS, workers: 1, tokens: 0 };
+  const options = { nodeFlags: [], algorithms: ALGORITHMS, workers: 1, tokens: 0, ...given };
   const server = await startContender('muniment', { ...database, create }, options);
   const client = new pg.Client(url);
   await client.connect();

@@ -43,7 +43,8 @@ export function munimentIsBuilt() {
 /**
  * @param {ContenderName} name
  * @param {import('./database.js').Database} database
- * @param {{ nodeFlags: string[], algorithms: import('./conditions.js').Algorithms, workers: number, tokens: number }} options
+ * @param {{ nodeFlags: string[], algorithms: import('./conditions.js').Algorithms, workers: number, tokens: number, accessTokenLifetime?: number }} options
+ * Muniment's access tokens live for so many seconds, where it is said
  * @returns {Promise<Contender>} when it serves its discovery document and knows its clients
  */
 export async function startContender(name, database, options) {
@@ -56,7 +57,7 @@ export async function startContender(name, database, options) {
 /**
  * @typedef {{ name: ContenderName, database: import('./database.js').Database, nodeFlags: string[],
  *   algorithms: import('./conditions.js').Algorithms, workers: number, tokens: number,
- *   port: number, adminPort: number, issuer: string }} Place
+ *   accessTokenLifetime?: number,   port: number, adminPort: number, issuer: string }} Place
  */
 
 /** @param {Place} place @returns {Promise<Contender>} */
@@ -80,7 +81,17 @@ async function startPeer({ name, database, nodeFlags, algorithms, port, issuer, 
 
 /** @param {Place} place @returns {Promise<Contender>} */
 async function startMuniment(place) {
-  const { name, database, nodeFlags, workers, port, adminPort, issuer, tokens } = place;
+  const {
+    name,
+    database,
+    nodeFlags,
+    workers,
+    port,
+    adminPort,
+    issuer,
+    tokens,
+    accessTokenLifetime,
+  } = place;
   const databaseUrl = await database.create('bench_muniment');
   const { env, person, administrator } = munimentEnvironment({
     issuer,
@@ -96,6 +107,7 @@ async function startMuniment(place) {
       graphql,
       tokenEndpoint: server.endpoints.token_endpoint,
       administrator,
+      accessTokenLifetime,
     });
     await fill(databaseUrl, 'muniment', tokens);
     const admin = { graphql, credentials: { clientId: ADMIN_CLIENT, clientSecret: administrator } };

@@ -35,10 +35,12 @@ export function munimentEnvironment({ issuer, port, adminPort, databaseUrl, work
  * @typedef {import('./conditions.js').Client} Client
  *
  * @param {Clients} clients
- * @param {{ graphql: string, tokenEndpoint: string, administrator: string }} server
+ * @param {{ graphql: string, tokenEndpoint: string, administrator: string, accessTokenLifetime?: number }} server
+ * its place, and for how many seconds the clients' access tokens are to live
  * @returns {Promise<Clients>} the same with the secrets that the server made
  */
-export async function registerClients(clients, { graphql, tokenEndpoint, administrator }) {
+export async function registerClients(clients, server) {
+  const { graphql, tokenEndpoint, administrator, accessTokenLifetime } = server;
   const { access_token: token } = await post(
     tokenEndpoint,
     { clientId: ADMIN_CLIENT, clientSecret: administrator },
@@ -49,11 +51,13 @@ export async function registerClients(clients, { graphql, tokenEndpoint, adminis
 
   await wish('apiResourceDefine', { identifier: RESOURCE, displayName: 'The API' });
   await wish('scopeDefine', { name: API_SCOPE, displayName: 'The API', resources: [RESOURCE] });
+  const register = (/** @type {Client} */ client) =>
+    registerClient(wish, client, accessTokenLifetime);
   const web = [];
-  for (const client of clients.web) web.push(await registerClient(wish, client));
+  for (const client of clients.web) web.push(await register(client));
   return {
-    opaque: await registerClient(wish, clients.opaque),
-    jwt: await registerClient(wish, clients.jwt),
+    opaque: await register(clients.opaque),
+    jwt: await register(clients.jwt),
     web,
   };
 }
@@ -63,9 +67,10 @@ export async function registerClients(clients, { graphql, tokenEndpoint, adminis
 /**
  * @param {Wish} wish
  * @param {Client} client
+ * @param {number} accessTokenLifetime
  * @returns {Promise<Client>}
  */
-async function registerClient(wish, client) {
+async function registerClient(wish, client, accessTokenLifetime = LIFETIME.accessToken) {
   const { clientId, redirectUris, grantTypes, scopes, accessTokenFormat } = client;
   const { secret } = await wish('clientRegister', {
     clientId,
@@ -78,7 +83,7 @@ async function registerClient(wish, client) {
     requirements: { pkce: true },
     tokenPolicy: {
       accessTokenFormat: accessTokenFormat.toUpperCase(),
-      accessTokenLifetime: LIFETIME.accessToken,
+      accessTokenLifetime,
       authorizationCodeLifetime: LIFETIME.authorizationCode,
       idTokenLifetime: LIFETIME.idToken,
       refreshTokenLifetime: LIFETIME.refreshToken,
