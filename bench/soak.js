@@ -17,6 +17,8 @@ const MOST_UNDER_WAY = 256;
 const SAMPLES = 12;
 /** Seconds. Tokens expire as fast as they are issued for most of the time, as in a server that runs for days. */
 const ACCESS_TOKEN_LIFETIME = 300;
+/** After so long another token is introspected. */
+const RENEWED_MS = 60_000;
 
 const {
   server,
@@ -44,18 +46,24 @@ try {
     });
     return { client, token: String(refresh_token), busy: false };
   });
-  const kept = await post(tokens, opaque, { grant_type: 'client_credentials', scope: API_SCOPE });
+  const issue = () => post(tokens, opaque, { grant_type: 'client_credentials', scope: API_SCOPE });
+  let introspected = await issue();
+  const renewing = setInterval(async () => {
+    introspected = await issue();
+  }, RENEWED_MS);
 
   /** Half introspection, a third new tokens, the rest rotations. */
   const request = async (/** @type {number} */ nth) => {
     if (nth % 2 === 0) {
-      const { active } = await post(introspection, opaque, { token: kept.access_token });
+      const { active } = await post(introspection, opaque, {
+        token: introspected.access_token,
+      });
       if (!active) throw new Error('a token that is good was called inactive');
       return;
     }
     const family = families[nth % families.length];
     if (nth % 3 === 0 || family.busy) {
-      await post(tokens, opaque, { grant_type: 'client_credentials', scope: API_SCOPE });
+      await issue();
       return;
     }
     family.busy = true;
@@ -110,6 +118,7 @@ try {
     }
     await sleep(5);
   }
+  clearInterval(renewing);
 } finally {
   await stop();
 }
