@@ -11,7 +11,7 @@ import { checkpoint, saveCheckpoint } from './projector.ts';
 /** Events that are folded in memory before their rows are written: an interruption costs two such chunks. */
 const CHUNK = 10_000;
 /** Events asked for at once. */
-const PAGE = 5_000;
+const PAGE = 2_500;
 
 export interface BuildProgress {
   /** Since this build began or was resumed. */

@@ -50,7 +50,14 @@ export interface RowChange {
   readonly row: Record<string, unknown>;
 }
 
+/** By table, then by the {@link rowKey} of the row. */
 export type Changes = Map<string, Map<string, RowChange>>;
+
+/** What a row is known by among those of its table. */
+export function rowKey(key: readonly string[], row: Readonly<Record<string, unknown>>): string {
+  const [only = ''] = key;
+  return key.length === 1 ? String(row[only]) : JSON.stringify(key.map((column) => row[column]));
+}
 
 /** `client-demo` → `demo`; `sign-ins-2026-11-21` has no entity and is not projected by id. */
 export function entityId(stream: string): string {
@@ -96,13 +103,25 @@ function projectOne(
   event: Projectable,
   into: Changes,
 ): void {
-  for (const projection of projections) {
-    if (!Object.hasOwn(projection.on, event.type)) continue;
-    const told = { data: event.data as never, id: entityId(event.stream), at: event.metadata.at };
+  const told = { data: event.data as never, id: entityId(event.stream), at: event.metadata.at };
+  for (const projection of concernedBy(event.type, projections)) {
     for (const change of projection.on[event.type]?.(told) ?? []) {
       record(into, projection, change as Change<Record<string, unknown>, string>, event.revision);
     }
   }
+}
+
+const concerned = new WeakMap<object, Map<string, readonly AnyProjection[]>>();
+
+/** Those that have an answer to such facts, in their order. */
+function concernedBy(type: string, projections: readonly AnyProjection[]) {
+  const known = concerned.get(projections) ?? new Map<string, readonly AnyProjection[]>();
+  concerned.set(projections, known);
+  const before = known.get(type);
+  if (before) return before;
+  const all = projections.filter(({ on }) => Object.hasOwn(on, type));
+  known.set(type, all);
+  return all;
 }
 
 function record(
@@ -119,7 +138,7 @@ function record(
         : (['drop', change.drop] as const);
   const rows = changes.get(projection.table) ?? new Map<string, RowChange>();
   changes.set(projection.table, rows);
-  const key = JSON.stringify(projection.key.map((column) => values[column]));
+  const key = rowKey(projection.key, values);
   const before = rows.get(key);
   const row = { ...values, revision };
   if (op !== 'set' || !before) rows.set(key, { op, row });

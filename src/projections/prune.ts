@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Instant } from '../domain/ids.ts';
-import type { Changes } from './projection.ts';
+import { type Changes, rowKey } from './projection.ts';
 
 /** How far back read models are kept. Rows that were over before an instant are taken away; null: none. */
 export interface Cutoffs {
@@ -98,7 +98,7 @@ export function wasPruned(
   const cutoff = rule && cutoffs[rule.of];
   if (!rule || !cutoff) return false;
   const column = along?.along?.by ?? rule.key;
-  const of = changes.get(rule.table)?.get(JSON.stringify([key[column]]))?.row[rule.since];
+  const of = changes.get(rule.table)?.get(rowKey([column], key))?.row[rule.since];
   return typeof of === 'string' && Date.parse(of) < Date.parse(cutoff);
 }
 

@@ -9,7 +9,7 @@ import { periodically } from '../platform/periodically.ts';
 import { keysSql } from './apply.ts';
 import type { Divergence } from './compare.ts';
 import { addDivergences, dropDivergences, lastLook, noteLook, type Place } from './operations.ts';
-import { type AnyProjection, type Changes, project } from './projection.ts';
+import { type AnyProjection, type Changes, project, rowKey } from './projection.ts';
 import { checkpoint } from './projector.ts';
 import { readPruning, wasPruned } from './prune.ts';
 import { standingStill } from './rebuild.ts';
@@ -218,7 +218,7 @@ async function lookAt(
     // Read after the rows: what is taken away meanwhile was announced before.
     const cutoffs = await readPruning(pool, READ_SCHEMA);
     for (const each of differing) {
-      const event = told.get(`${table} ${JSON.stringify(projection.key.map((c) => each.key[c]))}`);
+      const event = told.get(`${table} ${rowKey(projection.key, each.key)}`);
       const row = each.found ?? each.expected ?? {};
       const stream = event?.stream ?? streamOfRow(projection, row);
       if (long.has(stream)) continue;

@@ -3,7 +3,7 @@ import { present } from '../eventstore/present.ts';
 import { upcast } from '../eventstore/upcast.ts';
 import { copyOver, READ_SCHEMA } from './apply.ts';
 import type { Divergence } from './compare.ts';
-import { project } from './projection.ts';
+import { project, rowKey } from './projection.ts';
 import { beside, dropSchema, type RebuildOptions } from './rebuild.ts';
 
 /** Where the read models are built that those in use are compared with. */
@@ -56,7 +56,7 @@ export async function lastTold(
   const nameOf = (table: string, key: string) => `${table} ${key}`;
   const keyOf = ({ table, key }: Divergence) => {
     const columns = projections.find((projection) => projection.table === table)?.key ?? [];
-    return JSON.stringify(columns.map((column) => key[column]));
+    return rowKey(columns, key);
   };
   const told = new Map<string, Finding['told']>();
   const wanted = new Set(divergences.map((each) => nameOf(each.table, keyOf(each))));
