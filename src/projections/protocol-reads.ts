@@ -26,6 +26,8 @@ export type KnownToken = TokenRow & {
   readonly user: UserRow | null;
   /** The session of the grant, if it belongs to one; of its clients that of the grant alone. */
   readonly session: KnownSession | null;
+  /** Of the row of the client that holds it. */
+  readonly client_version: string | null;
   /** The clients it was issued to and under are there and enabled, and so is the person, if any. */
   readonly enabled: boolean;
 };
@@ -59,7 +61,7 @@ const TOKEN_VERSION = `row(${[...'tgcouspm'].map((row) => `${row}.xmin`)}, ${LIV
 const TOKENS = {
   versions: `select t.digest as key, ${TOKEN_VERSION} as version ${TOKEN_SOURCES}`,
   rows: `select t.digest as key, ${TOKEN_VERSION} as version,
-      t.*, row_to_json(g) as grant, row_to_json(u) as user,
+      t.*, c.xmin::text as client_version, row_to_json(g) as grant, row_to_json(u) as user,
       case when s.uid is not null then (select row_to_json(k) from (select s.*,
         p.sub is not null and p.disabled_at is null as enabled,
         ${LIVE} as live,
@@ -109,6 +111,8 @@ export const PLANS_FOR_READING = {
  */
 export class ProtocolReads {
   readonly client: (clientId: string) => Promise<KnownClient | undefined>;
+  /** A client of a version that has just been read otherwise, where it is remembered; it asks nobody. */
+  readonly clientOfVersion: (clientId: string, version: string) => KnownClient | undefined;
   readonly clientTexts: (clientId: string) => Promise<KnownClientTexts | undefined>;
   readonly token: (digest: string) => Promise<KnownToken | undefined>;
   readonly grant: (grantId: string) => Promise<GrantRow | undefined>;
@@ -138,33 +142,31 @@ export class ProtocolReads {
       around(name, byKey<V>(pool, name, key, sql));
     const s = READ_SCHEMA;
 
-    const client = storable(
-      remembered<KnownClient>(pool, {
-        name: 'client',
-        most: 2_000,
-        versions: `select client_id as key, xmin::text as version
-          from ${s}.clients where client_id = any($1)`,
-        rows: `select c.client_id as key, c.xmin::text as version, c.*,
-              coalesce((select jsonb_agg(to_jsonb(s))
-                from ${s}.client_secrets s where s.client_id = c.client_id), '[]') as secrets
-            from ${s}.clients c where c.client_id = any($1)`,
-      }),
-    );
-    this.client = around('client', knowing(client));
+    const client = remembered<KnownClient>(pool, {
+      name: 'client',
+      most: 2_000,
+      versions: `select client_id as key, xmin::text as version
+        from ${s}.clients where client_id = any($1)`,
+      rows: `select c.client_id as key, c.xmin::text as version, c.*,
+            coalesce((select jsonb_agg(to_jsonb(s))
+              from ${s}.client_secrets s where s.client_id = c.client_id), '[]') as secrets
+          from ${s}.clients c where c.client_id = any($1)`,
+    });
+    this.client = around('client', knowing(storable(client.read)));
+    this.clientOfVersion = client.ofVersion;
     this.clientTexts = of(
       'client-texts',
       'client_id',
       `select client_id, jsonb_agg(to_jsonb(t) order by locale) as texts from ${s}.client_texts t
        where client_id = any($1) group by client_id`,
     );
-    const token = storable(
-      remembered<KnownToken>(pool, {
-        name: 'token',
-        most: 10_000,
-        ...TOKENS,
-        worth: isPresentedAgain,
-      }),
-    );
+    const { read } = remembered<KnownToken>(pool, {
+      name: 'token',
+      most: 10_000,
+      ...TOKENS,
+      worth: isPresentedAgain,
+    });
+    const token = storable(read);
     // Whoever is told that a token is none throws it away: that has to be certain.
     const certain: typeof token = async (digest) =>
       (await token(digest)) ?? ((await late()) ? token(digest) : undefined);

@@ -2,6 +2,12 @@ import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { coalesced } from '../platform/coalesce.ts';
 
+export interface Remembered<V> {
+  read(key: string): Promise<V | undefined>;
+  /** What was read before, where it was of this very version, which the caller has just read itself. */
+  ofVersion(key: string, version: string): V | undefined;
+}
+
 /**
  * Reads what is large and seldom changes. What was read before is remembered, and each reading of it
  * asks only whether it is still of the same version: the answer is as fresh as the rows would be, and
@@ -22,7 +28,7 @@ export function remembered<V extends object>(
     most: number;
     worth?: (value: V) => boolean;
   },
-): (key: string) => Promise<V | undefined> {
+): Remembered<V> {
   const { most, worth = () => true } = options;
   const memory = new LRUCache<string, Keyed<V>>({ max: most });
 
@@ -33,7 +39,7 @@ export function remembered<V extends object>(
     return new Map(rows.map((row) => [row.key, row]));
   }
 
-  return coalesced(async (asked) => {
+  const read = coalesced<string, V | undefined>(async (asked) => {
     const keys = [...new Set(asked)];
     const known = new Map<string, Keyed<V> | undefined>(keys.map((key) => [key, memory.get(key)]));
     const present = await query(
@@ -49,6 +55,14 @@ export function remembered<V extends object>(
     for (const [key, row] of rows) if (worth(row)) memory.set(key, row);
     return asked.map((key) => (present.has(key) || rows.has(key) ? known.get(key) : undefined));
   });
+
+  return {
+    read,
+    ofVersion(key, version) {
+      const before = memory.get(key);
+      return before?.version === version ? before : undefined;
+    },
+  };
 }
 
 type Keyed<V> = V & { readonly key: string; readonly version: string };

@@ -52,6 +52,8 @@ describe.each(ENGINES)('an operator, on %s,', (engine) => {
     ]) {
       secrets.push(secret ?? 'missing');
     }
+    await oidc.tokenIntrospection(app.config, tokens.access_token);
+    await oidc.fetchUserInfo(app.config, tokens.access_token, person.sub);
     await api.call('{ clients(first: 1) { totalCount } }');
     await fetch(`${server.node.adminUrl}/graphql`, {
       method: 'POST',
@@ -128,6 +130,23 @@ describe.each(ENGINES)('an operator, on %s,', (engine) => {
           collector.spans().some(({ name }) => name === 'commit batch'),
         );
       }
+    });
+
+    test('finds that what a request presents is read together with its client', async () => {
+      const reads = (request: string) =>
+        spans().filter((span) => lineOf(span).join(' < ').startsWith(`postgres read < ${request}`));
+      await eventually(
+        'the spans have arrived, of which those of requests are the last',
+        async () =>
+          ['POST introspection', 'GET userinfo'].every((request) =>
+            spans().some(({ name }) => name === request),
+          ),
+      );
+      const begun = reads('POST introspection').map(({ startTimeUnixNano: at }) => BigInt(at));
+      const ended = reads('POST introspection').map(({ endTimeUnixNano: at }) => BigInt(at));
+      expect(begun).toHaveLength(2);
+      expect(begun.every((start) => ended.every((end) => start < end))).toBe(true);
+      expect(reads('GET userinfo')).toHaveLength(1);
     });
 
     test('and finds the lines of the log that belong to it', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { connectPostgres } from '../../src/platform/postgres.ts';
-import { remembered } from '../../src/projections/remembered.ts';
+import { type Remembered, remembered } from '../../src/projections/remembered.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 
 interface Deed {
@@ -12,7 +12,8 @@ interface Deed {
 let database: TestDatabase;
 let pool: pg.Pool;
 let statements: string[];
-let deed: (key: string) => Promise<Deed | undefined>;
+let deed: Remembered<Deed>['read'];
+let ofVersion: Remembered<Deed>['ofVersion'];
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -35,13 +36,13 @@ afterAll(async () => {
 beforeEach(async () => {
   await pool.query("delete from deeds; insert into deeds values ('a', 0, 'first'), ('b', 7, 'b')");
   statements = [];
-  deed = remembered<Deed>(pool, {
+  ({ read: deed, ofVersion } = remembered<Deed>(pool, {
     name: 'deed',
     versions: 'select key, xmin::text as version from deeds where key = any($1)',
     rows: 'select xmin::text as version, * from deeds where key = any($1)',
     most: 10,
     worth: ({ text }) => text !== 'once',
-  });
+  }));
 });
 
 test('a row that has not changed is asked for by its version alone, and is the same object', async () => {
@@ -50,6 +51,16 @@ test('a row that has not changed is asked for by its version alone, and is the s
   expect(statements.splice(0)).toEqual(['read-deed-rows']);
   expect(await deed('a')).toBe(first);
   expect(statements).toEqual(['read-deed-versions']);
+});
+
+test('one that was read before is had by its version without asking, and by no other', async () => {
+  const first = await deed('a');
+  const { rows } = await pool.query("select xmin::text as version from deeds where key = 'a'");
+  statements = [];
+  expect(ofVersion('a', rows[0]?.version)).toBe(first);
+  expect(ofVersion('a', '0')).toBeUndefined();
+  expect(ofVersion('b', rows[0]?.version)).toBeUndefined();
+  expect(statements).toEqual([]);
 });
 
 test('a change is seen by the next reading', async () => {

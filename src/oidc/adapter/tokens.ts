@@ -68,7 +68,7 @@ abstract class TokenAdapter extends ModelAdapter {
     // The `jti` of a JWT is no secret: alone it must never pass for a reference token.
     if (!token || token.kind !== this.kind || token.format !== format) return undefined;
     if (!token.enabled || token.revoked_at || token.grant?.revoked_at) return undefined;
-    bringAlong(token);
+    this.bringAlong(token);
     return token;
   }
 
@@ -90,6 +90,32 @@ abstract class TokenAdapter extends ModelAdapter {
     };
   }
 
+  /**
+   * The library asks for these next; this is what they were at the same moment. It wants the grant of a
+   * token, and the grant's place in a session, to be of the client that presents the token: a token
+   * that was exchanged is taken for one under a grant of its holder's.
+   */
+  protected bringAlong(token: KnownToken): void {
+    const { grant, user, session, client_version } = token;
+    const unit = currentUnitOfWork();
+    const holder = holderOf(token) ?? '';
+    const client = client_version && this.context.reads.clientOfVersion(holder, client_version);
+    // A document may say more of a client than its row does.
+    if (client && client.origin !== 'metadata_document') unit.came('client', holder, client);
+    if (!grant) return;
+    unit.came('grant', grant.grant_id, { ...grant, client_id: holder });
+    unit.came('user', grant.sub, user ?? undefined);
+    if (!grant.session_uid) return;
+    const clients = session?.clients.map((each) =>
+      each.grant_id === grant.grant_id ? { ...each, client_id: holder } : each,
+    );
+    unit.came(
+      'session',
+      grant.session_uid,
+      session && clients ? { ...session, clients } : undefined,
+    );
+  }
+
   /** The grant a presented token belongs to; a token that is not there is nobody's. */
   protected async grantIdOf(value: string): Promise<string | undefined> {
     return (await this.context.reads.token(digest(value)))?.grant?.grant_id;
@@ -101,23 +127,23 @@ function holderOf({ client_id, grant }: KnownToken): string | undefined {
   return client_id ?? grant?.client_id;
 }
 
+/** Parameters in which a client presents what it was given (RFC 6749 §4.1.3 and §6, RFC 7662 §2.1). */
+const PRESENTED_IN = ['token', 'refresh_token', 'code'];
+/** What has parts is a JWT, of which the row is not known before its signature. */
+const HAS_PARTS = /[.~]/;
+
 /**
- * The library asks for these next; this is what they were at the same moment. It wants the grant of a
- * token, and the grant's place in a session, to be of the client that presents the token: a token
- * that was exchanged is taken for one under a grant of its holder's.
+ * Asks for what the request presents. The library does so only when it knows the client: called where it
+ * asks for that, both are read in the same moment.
  */
-function bringAlong(token: KnownToken): void {
-  const { grant, user, session } = token;
-  if (!grant) return;
-  const unit = currentUnitOfWork();
-  const client_id = holderOf(token) ?? grant.client_id;
-  unit.came('grant', grant.grant_id, { ...grant, client_id });
-  unit.came('user', grant.sub, user ?? undefined);
-  if (!grant.session_uid) return;
-  const clients = session?.clients.map((each) =>
-    each.grant_id === grant.grant_id ? { ...each, client_id } : each,
-  );
-  unit.came('session', grant.session_uid, session && clients ? { ...session, clients } : undefined);
+export function readAhead(reads: ProtocolReads): void {
+  const body = Provider.ctx?.oidc?.body ?? {};
+  for (const parameter of PRESENTED_IN) {
+    const presented = body[parameter];
+    if (typeof presented !== 'string' || HAS_PARTS.test(presented)) continue;
+    // Told to who asks for it, if anybody does.
+    reads.token(digest(presented)).catch(() => undefined);
+  }
 }
 
 export class AuthorizationCodeAdapter extends TokenAdapter {

@@ -1,6 +1,7 @@
 import type Provider from 'oidc-provider';
 import type { Client } from 'oidc-provider';
 import type { KnownClient, ProtocolReads } from '../../projections/protocol-reads.ts';
+import { readAhead } from '../adapter/tokens.ts';
 
 /**
  * Gives the provider the client it made of the same row before. By itself it knows a client again by
@@ -12,6 +13,7 @@ export function rememberClients(provider: Provider, reads: ProtocolReads): void 
   const find = Client.find.bind(Client);
   const made = new WeakMap<KnownClient, Client>();
   Client.find = async (clientId) => {
+    readAhead(reads);
     const row = typeof clientId === 'string' ? await reads.client(clientId) : undefined;
     const known = row && made.get(row);
     if (known) return known;
