@@ -8,7 +8,12 @@ const SEED = 20_261_124;
 const rounds: { engine: EngineName; faults: string[] }[] = [
   {
     engine: 'postgres',
-    faults: ['the leader is cut off from Postgres', 'all sessions with Postgres are ended'],
+    faults: [
+      'the leader is cut off from Postgres',
+      'all sessions with Postgres are ended',
+      'Postgres is killed',
+      'Postgres is held',
+    ],
   },
   {
     engine: 'eventstoredb',
@@ -29,5 +34,5 @@ test.each(rounds)(
     // A lease of three seconds, and some for a machine that is busy.
     expect(takeOvers.filter(({ ms }) => ms > 8_000)).toEqual([]);
   },
-  60_000,
+  120_000,
 );

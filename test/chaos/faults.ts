@@ -1,8 +1,11 @@
+import { eventually } from '../support/eventually.ts';
 import type { EngineName, TestNode, TestServer } from '../support/server.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { findLeader, type Leader } from './leader.ts';
 import type { Ledger } from './ledger.ts';
 import type { Load } from './load.ts';
+import type { Machine } from './machine.ts';
+import type { OwnPostgres } from './postgres.ts';
 import type { Random } from './random.ts';
 import { livingWorkers } from './workers.ts';
 
@@ -10,6 +13,10 @@ import { livingWorkers } from './workers.ts';
 export interface Scene {
   readonly engine: EngineName;
   readonly server: TestServer;
+  /** Where nobody else needs it. */
+  readonly postgres: OwnPostgres | undefined;
+  /** Of each node, where each has one. */
+  readonly machines: readonly Machine[];
   /** The way of each node to Postgres. */
   readonly proxies: readonly TcpProxy[];
   readonly load: Load;
@@ -94,6 +101,38 @@ export const HELD_FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** Those of a Postgres that nobody else needs. */
+export const POSTGRES_FAULTS: Readonly<Record<string, Fault>> = {
+  async 'Postgres is killed'(scene) {
+    await scene.postgres?.kill();
+    await failures(scene);
+    await scene.postgres?.start();
+  },
+
+  async 'Postgres starts again'({ postgres }) {
+    await postgres?.stop();
+    await postgres?.start();
+  },
+
+  async 'Postgres is held'(scene) {
+    scene.postgres?.signal('SIGSTOP');
+    await failures(scene).finally(() => scene.postgres?.signal('SIGCONT'));
+  },
+};
+
+/** Those of nodes that have machines of their own. */
+export const MACHINE_FAULTS: Readonly<Record<string, Fault>> = {
+  async 'a machine is cut off'(scene) {
+    const nth = Math.floor(scene.random.next() * scene.machines.length);
+    await cutOff(scene, nth, async () => {});
+  },
+
+  async 'the machine of the leader is cut off'(scene) {
+    const leader = await findLeader(scene.server.admin.pool, scene.engine);
+    await cutOff(scene, leader.node, () => measureTakeOver(scene, 'cut off', leader));
+  },
+};
+
 /** Those that a log in EventStoreDB can suffer. */
 export const LOG_FAULTS: Readonly<Record<string, Fault>> = {
   async 'EventStoreDB starts again'({ server }) {
@@ -143,10 +182,28 @@ const others = ({ server }: Scene, node: TestNode) => server.nodes.filter((each)
 
 const nodeOf = ({ server }: Scene, { node }: Leader) => server.nodes[node] as TestNode;
 
+async function cutOff(scene: Scene, node: number, meanwhile: () => Promise<void>): Promise<void> {
+  const machine = scene.machines[node];
+  machine?.cut();
+  try {
+    await meanwhile();
+    await scene.load.answers(MEANWHILE, others(scene, scene.server.nodes[node] as TestNode));
+  } finally {
+    machine?.mend();
+  }
+}
+
 async function measureTakeOver(scene: Scene, fault: string, from: Leader): Promise<void> {
   const start = performance.now();
   await findLeader(scene.server.admin.pool, scene.engine, from);
   scene.takeOvers.push({ fault, ms: Math.round(performance.now() - start) });
+}
+
+/** Resolves when some more requests could not be answered. */
+async function failures({ ledger }: Scene): Promise<void> {
+  const count = () => ledger.failures.unanswered + ledger.failures.unavailable;
+  const before = count();
+  await eventually('requests fail', () => count() >= before + MEANWHILE);
 }
 
 async function untilUsedUp(

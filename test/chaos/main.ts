@@ -1,15 +1,15 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import setUp from '../support/global-setup.ts';
 import { ENGINES } from '../support/server.ts';
 import { type ChaosReport, runChaos } from './run.ts';
 
 const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eventstoredb]
-  [--nodes 3] [--workers 1]
+  [--nodes 3] [--workers 1] [--machines]
 
 Lets several nodes serve while faults befall them, on each engine or on one. The seed chooses the
-faults and their order; it is printed, and can be given again.`;
+faults and their order; it is printed, and can be given again. With --machines each node is in a network namespace
+of its own, which is cut off now and then: on Linux, as root, with iproute2.`;
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     engine: { type: 'string' },
     nodes: { type: 'string', default: '3' },
     workers: { type: 'string', default: '1' },
+    machines: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 });
@@ -33,17 +34,14 @@ async function main(): Promise<void> {
     values.workers,
   ].map(Number) as [number, number, number, number];
   const engines = ENGINES.filter((engine) => engine === (values.engine ?? engine));
-  await setUp();
-  try {
-    for (const engine of engines) {
-      console.log(`\n${engine}, ${nodes} nodes of ${workers} process(es), seed ${seed}`);
-      const output = join(tmpdir(), `muniment-chaos-${engine}-${seed}.log`);
-      const report = await runChaos({ engine, seconds, seed, nodes, workers, tell, output });
-      print(report);
-      if (report.violations.length > 0) process.exitCode = 1;
-    }
-  } finally {
-    await globalThis.stopTestServer?.();
+  for (const engine of engines) {
+    console.log(`\n${engine}, ${nodes} nodes of ${workers} process(es), seed ${seed}`);
+    const output = join(tmpdir(), `muniment-chaos-${engine}-${seed}.log`);
+    const { machines } = values;
+    const options = { engine, seconds, seed, nodes, workers, machines, tell, output };
+    const report = await runChaos(options);
+    print(report);
+    if (report.violations.length > 0) process.exitCode = 1;
   }
 }
 

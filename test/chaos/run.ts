@@ -1,22 +1,26 @@
 import { writeFileSync } from 'node:fs';
+import { isTransient } from '../../src/platform/postgres.ts';
 import { READ_SCHEMA } from '../../src/projections/apply.ts';
 import { checkpoint } from '../../src/projections/projector.ts';
 import { eventually } from '../support/eventually.ts';
 import { type EngineName, startTestServer, type TestServer } from '../support/server.ts';
-import { addressOf, startTcpProxy, type TcpProxy, through } from '../support/tcp-proxy.ts';
 import {
   FAULTS,
   type Fault,
   HELD_FAULTS,
   LOG_FAULTS,
+  MACHINE_FAULTS,
+  POSTGRES_FAULTS,
   type Scene,
   WORKER_FAULTS,
 } from './faults.ts';
-import { sessionName } from './leader.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
 import { logViolations } from './log-check.ts';
+import { type Machine, makeMachine } from './machine.ts';
+import { startOwnPostgres } from './postgres.ts';
 import { Random } from './random.ts';
+import { Ways } from './ways.ts';
 
 /** Answers of each node between two faults: it has come back from the first. */
 const RECOVERED = 3;
@@ -27,6 +31,8 @@ export interface ChaosOptions {
   readonly nodes: number;
   /** Processes of each node. */
   readonly workers?: number;
+  /** Whether each node has a machine of its own, so to speak: {@link makeMachine}. */
+  readonly machines?: boolean;
   /** How long faults are begun: to the end of a round in which each kind of them comes once. */
   readonly seconds?: number;
   /** Those to choose from; all of the engine when absent. */
@@ -50,26 +56,42 @@ export interface ChaosReport {
 /**
  * Lets several nodes serve a load while faults befall them in an order that the seed chooses, and
  * holds every answer, the log and the read models against what was acknowledged.
+ * Their Postgres is that of TEST_DATABASE_URL, or one of their own, which can fail as a whole.
  * @throws Error when nodes do not come back from a fault
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const postgres = process.env.TEST_DATABASE_URL ? undefined : await startOwnPostgres();
+  const machines: Machine[] = [];
+  try {
+    while (options.machines && machines.length < options.nodes) machines.push(makeMachine());
+    return await chaosOn({ postgres, machines }, options);
+  } finally {
+    for (const machine of machines) machine.remove();
+    await postgres?.remove();
+  }
+}
+
+async function chaosOn(
+  { postgres, machines }: Pick<Scene, 'postgres' | 'machines'>,
+  options: ChaosOptions,
+): Promise<ChaosReport> {
   const { engine, seed, nodes, workers = 1, seconds = 0, tell } = options;
-  const proxies: TcpProxy[] = [];
+  const ways = new Ways(machines);
   const server = await startTestServer({
     engine,
     nodes,
+    postgres: postgres?.url ?? process.env.TEST_DATABASE_URL,
     errors: true,
     env: { REFRESH_TOKEN_LEEWAY: '300', WORKERS: String(workers) },
-    nodeEnv: async (nth, database) => {
-      const proxy = await startTcpProxy(addressOf(database));
-      proxies[nth] = proxy;
-      return { DATABASE_URL: through(proxy, database, sessionName(nth)) };
-    },
+    machines,
+    nodeEnv: (...node) => ways.of(...node),
   });
   const ledger = new Ledger();
   const random = new Random(seed);
   const kinds: Readonly<Record<string, Fault>> = {
     ...FAULTS,
+    ...(postgres ? POSTGRES_FAULTS : {}),
+    ...(options.machines ? MACHINE_FAULTS : {}),
     ...(workers > 1 ? WORKER_FAULTS : HELD_FAULTS),
     ...(engine === 'eventstoredb' ? LOG_FAULTS : {}),
   };
@@ -81,7 +103,17 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let load: Load | undefined;
   try {
     load = await Load.begin(server, new Random(seed + 1), ledger);
-    const scene: Scene = { engine, server, proxies, load, random, ledger, takeOvers };
+    const scene: Scene = {
+      engine,
+      server,
+      postgres,
+      machines,
+      proxies: ways.toPostgres,
+      load,
+      random,
+      ledger,
+      takeOvers,
+    };
     await load.answers(RECOVERED);
     do {
       for (const name of random.shuffled(options.faults ?? Object.keys(kinds))) {
@@ -119,7 +151,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await watch.stop();
     if (options.output) writeFileSync(options.output, server.output());
     await server.stop();
-    await Promise.all(proxies.map((proxy) => proxy.stop()));
+    await ways.stop();
   }
 }
 
@@ -129,7 +161,8 @@ function watchCheckpoint(server: TestServer, ledger: Ledger): { stop(): Promise<
   const watched = (async () => {
     let last = '';
     while (watching) {
-      const now = (await checkpoint(server.admin.pool, READ_SCHEMA)) ?? '';
+      const read = checkpoint(server.admin.pool, READ_SCHEMA);
+      const now = (await read.catch(whenAway(last))) ?? '';
       if (now < last) ledger.violated(`the checkpoint went back from ${last} to ${now}`);
       last = now;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -140,6 +173,14 @@ function watchCheckpoint(server: TestServer, ledger: Ledger): { stop(): Promise<
       watching = false;
       await watched;
     },
+  };
+}
+
+/** What to go on with when the database does not answer. */
+function whenAway(last: string): (error: unknown) => string {
+  return (error) => {
+    if (!isTransient(error)) throw error;
+    return last;
   };
 }
 

@@ -12,9 +12,11 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A fresh, empty database on the run's one server: for one test file, dropped by its `afterAll`. */
-export async function createDatabase(): Promise<TestDatabase> {
-  const server = process.env[SERVER_VARIABLE];
+/**
+ * A fresh, empty database: for one test file, dropped by its `afterAll`.
+ * @param server a URL; the run's one server when absent
+ */
+export async function createDatabase(server = process.env[SERVER_VARIABLE]): Promise<TestDatabase> {
   if (!server) throw new Error('no test server; is the global set-up in jest.config.js?');
   const name = `test_${randomBytes(6).toString('hex')}`;
   await administer(server, `create database ${name} template template0`);

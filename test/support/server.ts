@@ -71,16 +71,24 @@ export interface TestServer {
  * Starts the program that `npm run build` made, as real processes on a database of their own.
  * @param options.env variables beside those for addresses, database and secrets
  * @param options.nodeEnv variables of one node, for a way of its own to the database
+ * @param options.machines where each node runs; here when absent
+ * @param options.postgres URL of a server that takes the place of the run's one
  * @param options.errors whether the servers may report errors in their log
  */
 export async function startTestServer(options: {
   engine: EngineName;
   nodes?: number;
+  postgres?: string;
   env?: Readonly<Record<string, string>>;
-  nodeEnv?: (nth: number, database: TestDatabase) => Promise<Record<string, string>>;
+  nodeEnv?: (
+    nth: number,
+    database: TestDatabase,
+    double: EventStoreDouble | undefined,
+  ) => Promise<Record<string, string>>;
+  machines?: readonly { readonly address: string; readonly prefix: readonly string[] }[];
   errors?: boolean;
 }): Promise<TestServer> {
-  const database = await createDatabase();
+  const database = await createDatabase(options.postgres);
   const double = options.engine === 'eventstoredb' ? await startEventStoreDouble() : undefined;
   const masterKey = randomBytes(32);
   const adminPassword = randomBytes(24).toString('base64url');
@@ -89,7 +97,8 @@ export async function startTestServer(options: {
     Array.from({ length: options.nodes ?? 1 }, async (_, nth) => ({
       port: await freePort(),
       adminPort: await freePort(),
-      own: await options.nodeEnv?.(nth, database),
+      own: await options.nodeEnv?.(nth, database, double),
+      ...(options.machines?.[nth] ?? { address: '127.0.0.1', prefix: [] }),
     })),
   );
   const issuer = `http://${ISSUER_HOST}:${places[0]?.port}`;
@@ -111,12 +120,19 @@ export async function startTestServer(options: {
   const hear = (chunk: string) => {
     output += chunk;
   };
-  const nodes = places.map(({ port, adminPort, own }) =>
+  const nodes = places.map(({ address, prefix, port, adminPort, own }) =>
     serverProcess({
       issuer,
-      url: `http://127.0.0.1:${port}`,
-      adminUrl: `http://127.0.0.1:${adminPort}`,
-      env: { ...shared, PORT: String(port), ADMIN_PORT: String(adminPort), ...own },
+      url: `http://${address}:${port}`,
+      adminUrl: `http://${address}:${adminPort}`,
+      prefix,
+      env: {
+        ...shared,
+        HOST: address,
+        PORT: String(port),
+        ADMIN_PORT: String(adminPort),
+        ...own,
+      },
       hear,
       output: () => output,
     }),
@@ -172,6 +188,7 @@ function serverProcess(place: {
   issuer: string;
   url: string;
   adminUrl: string;
+  prefix: readonly string[];
   env: Record<string, string | undefined>;
   hear: (chunk: string) => void;
   output: () => string;
@@ -213,7 +230,9 @@ function serverProcess(place: {
 
     async restart({ main = release.main, env } = {}) {
       release = { main, env: { ...release.env, ...env } };
-      const started = spawn(process.execPath, ['--enable-source-maps', main, 'serve'], {
+      const command = [...place.prefix, process.execPath, '--enable-source-maps', main, 'serve'];
+      const [program = '', ...args] = command;
+      const started = spawn(program, args, {
         env: release.env,
         stdio: ['ignore', 'pipe', 'pipe'],
       });

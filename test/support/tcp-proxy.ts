@@ -12,6 +12,7 @@ import pg from 'pg';
 import type { TestDatabase } from './postgres.ts';
 
 export interface TcpProxy {
+  readonly host: string;
   readonly port: number;
   /** Milliseconds that each piece of what is sent is held back, in either direction. */
   delay: number;
@@ -26,8 +27,11 @@ export interface TcpProxy {
   stop(): Promise<void>;
 }
 
-/** Stands before a server that a test may not stop, so that it can seem to go away. */
-export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
+/**
+ * Stands before a server that a test may not stop, so that it can seem to go away.
+ * @param host the address it listens at
+ */
+export async function startTcpProxy(target: NetConnectOpts, host = '127.0.0.1'): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let held: PromiseWithResolvers<void> | undefined;
   /** How many connections, of those made, are held. */
@@ -60,7 +64,7 @@ export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
     incoming.pipe(passage(nth)).pipe(outgoing).pipe(passage(nth)).pipe(incoming);
   });
   const listen = async (port: number) => {
-    server.listen(port, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;
   };
@@ -73,6 +77,7 @@ export async function startTcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
   };
   const port = await listen(0);
   const proxy: TcpProxy = {
+    host,
     port,
     delay: 0,
     hold() {
@@ -104,9 +109,13 @@ export function addressOf({ connection }: TestDatabase): NetConnectOpts {
 }
 
 /** The way to a database through a proxy. @param name what those who take it call themselves */
-export function through({ port }: TcpProxy, { connection }: TestDatabase, name?: string): string {
+export function through(
+  { host, port }: TcpProxy,
+  { connection }: TestDatabase,
+  name?: string,
+): string {
   const { user = '', password, database = '' } = new pg.Client(connection);
-  const url = new URL(`postgresql://127.0.0.1:${port}/${database}`);
+  const url = new URL(`postgresql://${host}:${port}/${database}`);
   url.username = user;
   if (password) url.password = String(password);
   if (name) url.searchParams.set('application_name', name);
