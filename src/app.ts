@@ -89,6 +89,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const ended = endingConsequences(secrets, config);
     const decided = observability.decisions(
       executor(store, {
+        shown: engine.projected,
         consequences: async (...facts) => [...(await told(...facts)), ...(await ended(...facts))],
       }),
     );

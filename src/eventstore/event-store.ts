@@ -89,6 +89,8 @@ export interface Commit {
 export interface Appended {
   /** Position of the commit's last event; null when the commit held technical rows only. */
   readonly position: Position | null;
+  /** Whether the read models show the commit, on every node; false where that took too long. */
+  readonly shown: boolean;
 }
 
 /** A stream was not at the revision it was expected to have; nothing was written. */
@@ -130,8 +132,8 @@ export interface From {
  * The log. Five verbs, and the end of its life.
  *
  * Read models: on Postgres they are written in the append's own transaction; elsewhere `append`
- * resolves once the projector has reached the commit's position (or a bounded wait is over), so that
- * a read after a write sees it, on every node.
+ * resolves once the projector has reached the commit's position (or a bounded wait is over, which it
+ * says), so that a read after a write sees it, on every node.
  */
 export interface EventStore {
   /**

@@ -34,8 +34,8 @@ export interface EventStoreDbOptions {
   readonly url: string;
   /** Writes technical rows, all or none. @throws ClaimTaken */
   readonly writeState: (changes: readonly StateChange[]) => Promise<void>;
-  /** Resolves once the read models show a position, or a bounded wait is over. Never rejects. */
-  readonly projected: (position: Position) => Promise<void>;
+  /** Resolves once the read models show a position; false when a bounded wait is over. Never rejects. */
+  readonly projected: (position: Position) => Promise<boolean>;
   /** Milliseconds within which an append or a read is answered, retries included: 10,000. */
   readonly defaultDeadline?: number;
 }
@@ -214,8 +214,7 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStore {
         }
         throw error;
       }
-      if (position !== null) await projected(position);
-      return { position };
+      return { position, shown: position === null || (await projected(position)) };
     },
 
     subscribe,

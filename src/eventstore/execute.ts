@@ -7,6 +7,7 @@ import {
   type Envelope,
   type EventStore,
   type ExpectedRevision,
+  LogUnavailable,
   type NewEvent,
   type Position,
   type StateChange,
@@ -86,7 +87,8 @@ export interface Executed {
  * Decides all acts on the present state of their entities and appends the facts in one commit. On a
  * lost race it decides again on the new state.
  * @throws DomainError what an entity refuses; `already_used` when a claim was taken; `conflict` when
- *   the race was lost too often. A refusal that proved something is recorded first.
+ *   the race was lost too often. A refusal that proved something is recorded first. LogUnavailable,
+ *   also where something has ended and the read models do not show it: the same may be asked again.
  */
 export type Execute = (
   acts: readonly Act[],
@@ -104,7 +106,12 @@ interface Known {
   readonly state: unknown;
   /** Revision of the last event folded; -1 before the first. */
   readonly revision: number;
+  /** A place in the log that it is not before; null before the first. */
+  readonly position: Position | null;
 }
+
+/** Facts after which something is no more. Whoever is told of one may rely on it. */
+const ENDINGS = /(Denied|Detected|Disabled|Ended|Erased|Removed|Retired|Revoked|Withdrawn)$/;
 
 const MAX_ATTEMPTS = 30;
 
@@ -115,7 +122,12 @@ const MAX_ATTEMPTS = 30;
  */
 export function executor(
   store: EventStore,
-  options: { remembered?: number; consequences?: Consequences } = {},
+  options: {
+    remembered?: number;
+    consequences?: Consequences;
+    /** Resolves when the read models show a position; false when that takes too long. */
+    shown?: (position: Position) => Promise<boolean>;
+  } = {},
 ): Execute {
   const memory = new LRUCache<string, Known>({ max: options.remembered ?? 10_000 });
 
@@ -123,11 +135,16 @@ export function executor(
     const known = memory.get(act.stream);
     const from = known ? known.revision + 1 : 0;
     const events = await store.read(act.stream, { from });
-    if (!known && events.length === 0) return { state: act.initial, revision: -1 };
+    if (!known && events.length === 0) return { state: act.initial, ...UNBEGUN };
     return {
       state: act.fold(events.map(upcast), known ? known.state : act.initial),
       revision: from + events.length - 1,
+      position: events.at(-1)?.position ?? known?.position ?? null,
     };
+  }
+
+  async function shownUpTo(position: Position | null): Promise<boolean> {
+    return position === null || (await options.shown?.(position)) !== false;
   }
 
   return async (acts, envelope, wanted = []) => {
@@ -177,9 +194,10 @@ export function executor(
       const follows = (await options.consequences?.(writes, envelope)) ?? [];
       const rows = refusal ? follows : [...state, ...follows];
       let position: Position | null = null;
+      let shown = true;
       if (writes.length > 0 || rows.length > 0) {
         try {
-          ({ position } = await store.append({ streams: writes, state: rows }));
+          ({ position, shown } = await store.append({ streams: writes, state: rows }));
         } catch (error) {
           if (error instanceof ClaimTaken) {
             throw new DomainError('already_used', `${error.model} was used before`, {
@@ -197,14 +215,37 @@ export function executor(
         const recorded = refusal === undefined || refusal.act === each;
         memory.set(
           each.stream,
-          recorded ? { state, revision: known.revision + facts.length } : known,
+          recorded
+            ? {
+                state,
+                revision: known.revision + facts.length,
+                position: position ?? known.position,
+              }
+            : known,
         );
+      }
+      // What was recorded before, say by a request that nobody answered, may not be seen yet.
+      if (position === null) shown = await shownUpTo(lastOf(plans.map(({ known }) => known)));
+      if (!shown && types(writes).every((type) => ENDINGS.test(type))) {
+        throw new LogUnavailable('what was decided cannot be seen yet');
       }
       if (refusal?.decided.refused) throw refusal.decided.refused;
       return { position, writes };
     }
     throw new DomainError('conflict', 'too many others are changing the same entity; try again');
   };
+}
+
+/** Of a stream with no event in it. */
+const UNBEGUN = { revision: -1, position: null };
+
+function lastOf(known: readonly Known[]): Position | null {
+  const positions = known.flatMap(({ position }) => position ?? []).sort();
+  return positions.at(-1) ?? null;
+}
+
+function types(writes: Executed['writes']): string[] {
+  return writes.flatMap(({ events }) => events.map(({ type }) => type));
 }
 
 /** Claims are this request's own, so that it may repeat them after an unknown outcome. */
@@ -241,5 +282,5 @@ function contention(expectedRevision: ExpectedRevision): number {
 function recall(memory: LRUCache<string, Known>, act: Act): Known | undefined {
   const known = memory.get(act.stream);
   if (known) return known;
-  return act.fresh || act.blind ? { state: act.initial, revision: -1 } : undefined;
+  return act.fresh || act.blind ? { state: act.initial, ...UNBEGUN } : undefined;
 }

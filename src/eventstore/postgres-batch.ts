@@ -1,9 +1,9 @@
 import {
-  type Appended,
   ClaimTaken,
   type Commit,
   type Envelope,
   type ExpectedRevision,
+  type Position,
   type RecordedEvent,
   type StateChange,
   toPosition,
@@ -32,7 +32,7 @@ export interface Waiting {
   /** Streams and technical rows it touches: two of a kind never share a batch. */
   readonly keys: readonly string[];
   /** @param deferred whether the read models are not written yet */
-  resolve(appended: Appended, deferred: boolean): void;
+  resolve(position: Position | null, deferred: boolean): void;
   reject(error: Error): void;
 }
 
@@ -57,11 +57,11 @@ export function settle(batch: readonly Waiting[], outcomes: readonly Outcome[]):
       const [model = '', id = ''] = (exception.subject ?? '').split(' ');
       reject(new ClaimTaken(model, id));
     } else if (exception?.position) {
-      resolve({ position: toPosition(exception.position) }, deferred);
+      resolve(toPosition(exception.position), deferred);
     } else {
       const count = commit.streams.reduce((sum, { events }) => sum + events.length, 0);
       position += BigInt(count);
-      resolve({ position: count > 0 ? toPosition(position) : null }, deferred);
+      resolve(count > 0 ? toPosition(position) : null, deferred);
     }
   });
 }

@@ -39,8 +39,11 @@ export function postgresEventStore(options: {
   pool: pg.Pool;
   /** What the events do to the read models; absent for a log without any. */
   inline?: InlineProjection;
-  /** Waits for a position in the read models, where others than the append write them. Never rejects. */
-  projected?: (position: Position) => Promise<void>;
+  /**
+   * Waits for a position in the read models, where others than the append write them; false when that
+   * takes too long. Never rejects.
+   */
+  projected?: (position: Position) => Promise<boolean>;
   /** Milliseconds after which an answer is waited for no more, and an append tried once more: 10 s. */
   answerWithin?: number;
   /** Told about each batch: how many requests, and how long it took in seconds. */
@@ -63,7 +66,7 @@ export function postgresEventStore(options: {
       queue.push({
         commit,
         keys,
-        resolve: (appended, deferred) => resolve(shown(appended, deferred)),
+        resolve: (position, deferred) => resolve(shown(position, deferred)),
         reject,
       });
       if (!flushing) {
@@ -73,10 +76,10 @@ export function postgresEventStore(options: {
     });
   }
 
-  /** Resolves when the read models show what was appended. */
-  async function shown(appended: Appended, deferred: boolean): Promise<Appended> {
-    if (deferred && appended.position !== null) await options.projected?.(appended.position);
-    return appended;
+  /** Resolves when the read models show what was appended, or will not soon. */
+  async function shown(position: Position | null, deferred: boolean): Promise<Appended> {
+    if (!deferred || position === null || !options.projected) return { position, shown: true };
+    return { position, shown: await options.projected(position) };
   }
 
   async function flush(): Promise<void> {

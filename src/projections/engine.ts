@@ -55,7 +55,7 @@ export interface Engine extends Pools {
    * @throws LogUnavailable when they do not in time
    */
   late(): Promise<boolean>;
-  /** Resolves when the read models show a position; false when that takes too long. */
+  /** Resolves when the read models show a position, on every node; false when that takes too long. */
   projected(position: Position): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -170,10 +170,11 @@ async function openIn(
   const wait = projectionProgress(pool, READ_SCHEMA, closing.signal);
   const elsewhere = servedVersions(pool, closing.signal);
   const shown = async (position: Position) => {
-    if (!(await wait(position, PROJECTION_WAIT_MS)))
-      log.warn({ position }, 'the projector is behind');
-    if (!(await elsewhere(position, PROJECTION_WAIT_MS)))
-      log.warn({ position }, 'the projector of another version is behind');
+    const here = await wait(position, PROJECTION_WAIT_MS);
+    if (!here) log.warn({ position }, 'the projector is behind');
+    const there = await elsewhere(position, PROJECTION_WAIT_MS);
+    if (!there) log.warn({ position }, 'the projector of another version is behind');
+    return here && there;
   };
   const store = config.eventStoreUrl
     ? eventStoreDb({
@@ -228,10 +229,9 @@ async function openIn(
     late: () => late(true),
     store: observability?.log(store) ?? store,
     async projected(position) {
-      if (inline && (await inlineVersion(pool)) === READ_SCHEMA) {
-        return position <= (await head());
-      }
-      return wait(position, PROJECTION_WAIT_MS);
+      const withTheLog = inline && (await inlineVersion(pool)) === READ_SCHEMA;
+      if (!withTheLog) return shown(position);
+      return position <= (await head()) && elsewhere(position, PROJECTION_WAIT_MS);
     },
     head: about,
     async close() {

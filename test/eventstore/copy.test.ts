@@ -68,7 +68,7 @@ const onPostgres = (nth: number) => (): Log => {
   return { store: keep(postgresEventStore({ pool })), end: keep(postgresEnd(pool)) };
 };
 const onEventStoreDb = (): Log => {
-  const beside = { writeState: async () => {}, projected: async () => {} };
+  const beside = { writeState: async () => {}, projected: async () => true };
   return {
     store: keep(eventStoreDb({ url: double.url, ...beside })),
     end: keep(eventStoreDbEnd(double.url)),

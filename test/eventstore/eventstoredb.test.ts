@@ -45,7 +45,7 @@ function logAt(url: string, server: Pick<LogUnderTest, 'interrupt' | 'stop'>): L
   const writeState = memoryState();
   const nodes: EventStore[] = [];
   const open = (): EventStore => {
-    const node = eventStoreDb({ url, writeState, projected: async () => {} });
+    const node = eventStoreDb({ url, writeState, projected: async () => true });
     nodes.push(node);
     return node;
   };
@@ -68,7 +68,7 @@ describe('on EventStoreDB', () => {
     const node = eventStoreDb({
       url: server.url,
       writeState: memoryState(),
-      projected: async () => {},
+      projected: async () => true,
       ...options,
     });
     nodes.push(node);
@@ -249,7 +249,7 @@ describe('on EventStoreDB', () => {
   });
 
   test('waits for the read models to show the commit, and for its last event only', async () => {
-    const projected = jest.fn(async () => {});
+    const projected = jest.fn(async () => true);
     const store = open({ projected });
 
     const { position } = await store.append({

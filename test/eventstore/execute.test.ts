@@ -15,12 +15,14 @@ type TableFacts = {
   GuestSeated: { readonly guest: string };
   GuestLeft: { readonly guest: string };
   GuestTurnedAway: { readonly guest: string };
+  TableRemoved: Record<never, never>;
 };
 
 type TableWishes = {
   SetTable: { readonly seats: number };
   Seat: { readonly guest: string };
   Leave: { readonly guest: string };
+  Remove: Record<never, never>;
 };
 
 interface TableState {
@@ -40,6 +42,7 @@ const table: Decider<TableState, TableWishes, TableFacts> = {
       guests: state.guests.filter((other) => other !== guest),
     }),
     GuestTurnedAway: (state) => state,
+    TableRemoved: () => table.initial,
   },
   decide: {
     SetTable(wish, { seats }) {
@@ -57,6 +60,7 @@ const table: Decider<TableState, TableWishes, TableFacts> = {
     },
     Leave: (wish, { guests }) =>
       guests.includes(wish.guest) ? [{ type: 'GuestLeft', data: wish }] : [],
+    Remove: (_, { seats }) => (seats === null ? [] : [{ type: 'TableRemoved', data: {} }]),
   },
 };
 
@@ -443,6 +447,43 @@ describe('execute', () => {
     await here([at('one', seat('Bob'))], envelope());
 
     expect(told().at(-1)).toEqual({ type: 'GuestSeated', data: { guest: 'Bob' } });
+  });
+
+  describe('while the read models do not show what was recorded', () => {
+    const remove: Wish<TableWishes> = { type: 'Remove', data: {} };
+    const waited: string[] = [];
+
+    beforeEach(async () => {
+      waited.length = 0;
+      const shown = async (position: string) => {
+        waited.push(position);
+        return !store.behind;
+      };
+      [here, elsewhere] = [executor(store, { shown }), executor(store, { shown })];
+      await here([at('one', set(1)), at('two', set(1))], envelope());
+      store.behind = true;
+    });
+
+    test('an end is recorded, and nobody is told so', async () => {
+      await expect(here([at('one', remove)], envelope())).rejects.toThrow(LogUnavailable);
+      expect(types()).toEqual(['TableSet', 'TableSet', 'TableRemoved']);
+    });
+
+    test('nobody is told of an end that was recorded before, on any node', async () => {
+      await here([at('one', remove)], envelope()).catch(() => undefined);
+
+      for (const node of [here, elsewhere]) {
+        await expect(node([at('one', remove)], envelope())).rejects.toThrow(LogUnavailable);
+      }
+      store.behind = false;
+      expect(await elsewhere([at('one', remove)], envelope())).toMatchObject({ writes: [] });
+      expect(new Set(waited)).toEqual(new Set([store.events[2]?.position]));
+    });
+
+    test('what begins is told: whoever looks for it waits', async () => {
+      const { position } = await here([at('one', seat('Ada'))], envelope());
+      expect(position).toBe(store.events.at(-1)?.position);
+    });
   });
 
   describe('text', () => {

@@ -138,6 +138,7 @@ function openStore(pool: pg.Pool, url: string | undefined, signal: AbortSignal):
       if (!(await projected(position, PROJECTION_WAIT_MS))) {
         throw new Error(`position ${position} has not been projected`);
       }
+      return true;
     },
   });
 }

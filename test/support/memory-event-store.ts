@@ -14,6 +14,8 @@ export interface MemoryEventStore extends EventStore {
   /** Commits that were asked for, granted or not. */
   readonly asked: readonly Commit[];
   readonly events: readonly RecordedEvent[];
+  /** Whether the read models, which are elsewhere, do not show what is appended. */
+  behind: boolean;
   /** Does something once, just before the next append is looked at: somebody else was faster. */
   beforeNextAppend(act: () => Promise<unknown>): void;
 }
@@ -28,10 +30,11 @@ export function memoryEventStore(): MemoryEventStore {
   let interlude: (() => Promise<unknown>) | undefined;
   const recorded = (stream: string) => events.filter((event) => event.stream === stream);
 
-  return {
+  const store: MemoryEventStore = {
     events,
     reads,
     asked,
+    behind: false,
 
     beforeNextAppend(act) {
       interlude = act;
@@ -73,7 +76,8 @@ export function memoryEventStore(): MemoryEventStore {
         }
       }
       growth.emit('grown');
-      return { position: commit.streams.length > 0 ? toPosition(events.length) : null };
+      const position = commit.streams.length > 0 ? toPosition(events.length) : null;
+      return { position, shown: !store.behind };
     },
 
     async *subscribe({ after = '', signal }) {
@@ -96,4 +100,5 @@ export function memoryEventStore(): MemoryEventStore {
 
     async close() {},
   };
+  return store;
 }
