@@ -57,7 +57,7 @@ export async function startContender(name, database, options) {
 /**
  * @typedef {{ name: ContenderName, database: import('./database.js').Database, nodeFlags: string[],
  *   algorithms: import('./conditions.js').Algorithms, workers: number, tokens: number,
- *   accessTokenLifetime?: number,   port: number, adminPort: number, issuer: string }} Place
+ *   accessTokenLifetime?: number, port: number, adminPort: number, issuer: string }} Place
  */
 
 /** @param {Place} place @returns {Promise<Contender>} */
@@ -81,17 +81,7 @@ async function startPeer({ name, database, nodeFlags, algorithms, port, issuer, 
 
 /** @param {Place} place @returns {Promise<Contender>} */
 async function startMuniment(place) {
-  const {
-    name,
-    database,
-    nodeFlags,
-    workers,
-    port,
-    adminPort,
-    issuer,
-    tokens,
-    accessTokenLifetime,
-  } = place;
+  const { name, database, nodeFlags, workers, port, adminPort, issuer, tokens } = place;
   const databaseUrl = await database.create('bench_muniment');
   const { env, person, administrator } = munimentEnvironment({
     issuer,
@@ -107,7 +97,7 @@ async function startMuniment(place) {
       graphql,
       tokenEndpoint: server.endpoints.token_endpoint,
       administrator,
-      accessTokenLifetime,
+      accessTokenLifetime: place.accessTokenLifetime,
     });
     await fill(databaseUrl, 'muniment', tokens);
     const admin = { graphql, credentials: { clientId: ADMIN_CLIENT, clientSecret: administrator } };

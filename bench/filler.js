@@ -8,6 +8,7 @@ import pg from 'pg';
 
 const AT_ONCE = 50_000;
 const VERSION = new URL('../dist/projections/version.js', import.meta.url).href;
+const AUDIT_LOG = new URL('../dist/projections/audit-log.js', import.meta.url).href;
 
 /** @type {Record<'muniment' | 'postgres', string>} statements that make `$1` tokens; read_models is the schema */
 const STATEMENTS = {
@@ -54,9 +55,22 @@ export async function fill(databaseUrl, whose, tokens) {
   await client.end();
 }
 
-/** Nothing that is measured is to share the machine with what the filling left to do. @param {pg.Client} client */
-async function untilIndexed(client) {
-  const behind = `select (select max(position) from log.events) > position::bigint as behind
-    from audit_1.checkpoint`;
-  while ((await client.query(behind)).rows[0]?.behind !== false) await sleep(500);
+/**
+ * Resolves when the server has indexed what was written by SQL: nothing that is measured is to share the
+ * machine with that.
+ *
+ * @param {pg.Client} client
+ */
+export async function untilIndexed(client) {
+  while ((await auditLag(client)) !== 0) await sleep(500);
+}
+
+/** Events that the audit index, which follows the log, does not show. @param {pg.Client} client */
+export async function auditLag(client) {
+  const { AUDIT_SCHEMA } = await import(AUDIT_LOG);
+  const { rows } = await client.query(
+    `select max(e.position) - max(c.position::bigint) as lag
+     from (select max(position) as position from log.events) e, ${AUDIT_SCHEMA}.checkpoint c`,
+  );
+  return rows[0].lag === null ? null : Number(rows[0].lag);
 }

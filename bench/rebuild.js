@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { numberGiven, startAlone } from './alone.js';
 import { API_SCOPE, basicAuthorization } from './conditions.js';
+import { untilIndexed } from './filler.js';
 import { inParallel, post } from './http.js';
 import { UserAgent } from './user-agent.js';
 
@@ -53,7 +54,9 @@ async function main() {
     const url = databaseUrl(client, rows[0].name);
     // The first makes the rows of what was written by SQL; the second is measured.
     await rebuildBeside(url);
-    await settled(client);
+    await untilIndexed(client);
+    await client.query('vacuum analyze');
+    await client.query('checkpoint');
     const before = await underLoad(server, rate, async () => {
       await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
     });
@@ -126,25 +129,6 @@ async function multiply(client, events) {
     await client.query('commit');
   }
   await client.query('vacuum analyze log.events');
-}
-
-/**
- * Resolves when the server has indexed what was written by SQL, and none of it is still to be vacuumed or
- * written to disk: that is no part of a rebuild.
- *
- * @param {pg.Client} client
- */
-async function settled(client) {
-  /** @type {typeof import('../src/projections/audit-log.ts')} */
-  const { AUDIT_SCHEMA } = await import(`${DIST}projections/audit-log.js`);
-  const behind = async () => {
-    const { rows } = await client.query(`select (select max(position) from log.events)
-      > (select position::bigint from ${AUDIT_SCHEMA}.checkpoint) as behind`);
-    return rows[0].behind;
-  };
-  while (await behind()) await new Promise((resolve) => setTimeout(resolve, 500));
-  await client.query('vacuum analyze');
-  await client.query('checkpoint');
 }
 
 /** @param {pg.Client} client @param {string} name */

@@ -13,8 +13,7 @@ import { livingWorkers } from './workers.ts';
 export interface Scene {
   readonly engine: EngineName;
   readonly server: TestServer;
-  /** Where nobody else needs it. */
-  readonly postgres: OwnPostgres | undefined;
+  readonly postgres: OwnPostgres;
   /** Of each node, where each has one. */
   readonly machines: readonly Machine[];
   /** The way of each node to Postgres. */
@@ -78,6 +77,22 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       for (const proxy of proxies) proxy.delay = 0;
     });
   },
+
+  async 'Postgres is killed'(scene) {
+    await scene.postgres.kill();
+    await failures(scene);
+    await scene.postgres.start();
+  },
+
+  async 'Postgres starts again'({ postgres }) {
+    await postgres.stop();
+    await postgres.start();
+  },
+
+  async 'Postgres is held'(scene) {
+    scene.postgres.signal('SIGSTOP');
+    await failures(scene).finally(() => scene.postgres.signal('SIGCONT'));
+  },
 };
 
 /** Those of nodes that are one process, which a signal holds altogether. */
@@ -101,35 +116,15 @@ export const HELD_FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** Those of a Postgres that nobody else needs. */
-export const POSTGRES_FAULTS: Readonly<Record<string, Fault>> = {
-  async 'Postgres is killed'(scene) {
-    await scene.postgres?.kill();
-    await failures(scene);
-    await scene.postgres?.start();
-  },
-
-  async 'Postgres starts again'({ postgres }) {
-    await postgres?.stop();
-    await postgres?.start();
-  },
-
-  async 'Postgres is held'(scene) {
-    scene.postgres?.signal('SIGSTOP');
-    await failures(scene).finally(() => scene.postgres?.signal('SIGCONT'));
-  },
-};
-
 /** Those of nodes that have machines of their own. */
 export const MACHINE_FAULTS: Readonly<Record<string, Fault>> = {
   async 'a machine is cut off'(scene) {
-    const nth = Math.floor(scene.random.next() * scene.machines.length);
-    await cutOff(scene, nth, async () => {});
+    await cutOff(scene, scene.random.pick(scene.server.nodes), async () => {});
   },
 
   async 'the machine of the leader is cut off'(scene) {
     const leader = await findLeader(scene.server.admin.pool, scene.engine);
-    await cutOff(scene, leader.node, () => measureTakeOver(scene, 'cut off', leader));
+    await cutOff(scene, nodeOf(scene, leader), () => measureTakeOver(scene, 'cut off', leader));
   },
 };
 
@@ -182,12 +177,12 @@ const others = ({ server }: Scene, node: TestNode) => server.nodes.filter((each)
 
 const nodeOf = ({ server }: Scene, { node }: Leader) => server.nodes[node] as TestNode;
 
-async function cutOff(scene: Scene, node: number, meanwhile: () => Promise<void>): Promise<void> {
-  const machine = scene.machines[node];
+async function cutOff(scene: Scene, node: TestNode, meanwhile: () => Promise<void>): Promise<void> {
+  const machine = scene.machines[scene.server.nodes.indexOf(node)];
   machine?.cut();
   try {
     await meanwhile();
-    await scene.load.answers(MEANWHILE, others(scene, scene.server.nodes[node] as TestNode));
+    await scene.load.answers(MEANWHILE, others(scene, node));
   } finally {
     machine?.mend();
   }

@@ -8,8 +8,8 @@ const USAGE = `npm run chaos -- [--seconds 60] [--seed n] [--engine postgres|eve
   [--nodes 3] [--workers 1] [--machines]
 
 Lets several nodes serve while faults befall them, on each engine or on one. The seed chooses the
-faults and their order; it is printed, and can be given again. With --machines each node is in a network namespace
-of its own, which is cut off now and then: on Linux, as root, with iproute2.`;
+faults and their order; it is printed, and can be given again. With --machines each node is in a
+network namespace of its own, which is cut off now and then: on Linux, as root, with iproute2.`;
 
 const { values } = parseArgs({
   options: {

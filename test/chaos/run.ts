@@ -10,7 +10,6 @@ import {
   HELD_FAULTS,
   LOG_FAULTS,
   MACHINE_FAULTS,
-  POSTGRES_FAULTS,
   type Scene,
   WORKER_FAULTS,
 } from './faults.ts';
@@ -56,18 +55,18 @@ export interface ChaosReport {
 /**
  * Lets several nodes serve a load while faults befall them in an order that the seed chooses, and
  * holds every answer, the log and the read models against what was acknowledged.
- * Their Postgres is that of TEST_DATABASE_URL, or one of their own, which can fail as a whole.
+ * Their Postgres is nobody else's, so that it can fail as a whole.
  * @throws Error when nodes do not come back from a fault
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const postgres = process.env.TEST_DATABASE_URL ? undefined : await startOwnPostgres();
+  const postgres = await startOwnPostgres();
   const machines: Machine[] = [];
   try {
     while (options.machines && machines.length < options.nodes) machines.push(makeMachine());
     return await chaosOn({ postgres, machines }, options);
   } finally {
     for (const machine of machines) machine.remove();
-    await postgres?.remove();
+    await postgres.remove();
   }
 }
 
@@ -80,7 +79,7 @@ async function chaosOn(
   const server = await startTestServer({
     engine,
     nodes,
-    postgres: postgres?.url ?? process.env.TEST_DATABASE_URL,
+    postgres: postgres.url,
     errors: true,
     env: { REFRESH_TOKEN_LEEWAY: '300', WORKERS: String(workers) },
     machines,
@@ -90,7 +89,6 @@ async function chaosOn(
   const random = new Random(seed);
   const kinds: Readonly<Record<string, Fault>> = {
     ...FAULTS,
-    ...(postgres ? POSTGRES_FAULTS : {}),
     ...(options.machines ? MACHINE_FAULTS : {}),
     ...(workers > 1 ? WORKER_FAULTS : HELD_FAULTS),
     ...(engine === 'eventstoredb' ? LOG_FAULTS : {}),

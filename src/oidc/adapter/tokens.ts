@@ -95,7 +95,7 @@ abstract class TokenAdapter extends ModelAdapter {
    * token, and the grant's place in a session, to be of the client that presents the token: a token
    * that was exchanged is taken for one under a grant of its holder's.
    */
-  protected bringAlong(token: KnownToken): void {
+  private bringAlong(token: KnownToken): void {
     const { grant, user, session, client_version } = token;
     const unit = currentUnitOfWork();
     const holder = holderOf(token) ?? '';
@@ -109,11 +109,7 @@ abstract class TokenAdapter extends ModelAdapter {
     const clients = session?.clients.map((each) =>
       each.grant_id === grant.grant_id ? { ...each, client_id: holder } : each,
     );
-    unit.came(
-      'session',
-      grant.session_uid,
-      session && clients ? { ...session, clients } : undefined,
-    );
+    unit.came('session', grant.session_uid, session ? { ...session, clients } : undefined);
   }
 
   /** The grant a presented token belongs to; a token that is not there is nobody's. */
